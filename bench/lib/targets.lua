@@ -1,0 +1,172 @@
+-- What is aimed at, as ratios within one run, and whether it was reached.
+
+local stats = require "bench.lib.stats"
+
+local targets = {}
+
+local list = {}
+
+-- Each check returns nil where the run has not measured it, else whether it
+-- holds and what was found.
+local function target(text, check)
+  list[#list + 1] = {text = text, check = check}
+end
+
+local function seconds(results, workload, name)
+  local found = results[workload] and results[workload][name]
+  return found and found.seconds
+end
+
+local function times_faster(workload, factor, than)
+  target(string.format("%s: at least %gx %s", workload, factor, than), function(results)
+    local ours, theirs = seconds(results, workload, "asyncio"), seconds(results, workload, than)
+    if ours and theirs then
+      return theirs / ours >= factor, string.format("%.1fx", theirs / ours)
+    end
+  end)
+end
+
+times_faster("spawn", 10, "uvloop")
+times_faster("switch", 6, "uvloop")
+times_faster("handover", 8, "uvloop")
+times_faster("waitfor", 8, "uvloop")
+times_faster("waitfuture", 8, "uvloop")
+times_faster("timeout", 8, "uvloop")
+times_faster("cancel", 10, "uvloop")
+
+target("spawn: first of all", function(results)
+  local ours = seconds(results, "spawn", "asyncio")
+  if not ours then
+    return nil
+  end
+  local first, label = math.huge, nil
+  for name, result in pairs(results.spawn) do
+    if name ~= "asyncio" and result.seconds < first then
+      first, label = result.seconds, result.peer.label
+    end
+  end
+  if label then
+    return ours <= first, string.format("%.2fx %s", first / ours, label)
+  end
+end)
+
+target("switch: within 1.5x of bare resume/yield", function(results)
+  local ours, floor = seconds(results, "switch", "asyncio"), seconds(results, "switch", "floor")
+  if ours and floor then
+    return ours <= 1.5 * floor, string.format("%.2fx", ours / floor)
+  end
+end)
+
+local function sleepers(workload, most)
+  target(string.format("%s: within %g s of the second, or 10x closer than uvloop", workload, most),
+    function(results)
+      local ours = seconds(results, workload, "asyncio")
+      local theirs = seconds(results, workload, "uvloop")
+      if ours then
+        return ours <= most or theirs and ours <= theirs / 10, stats.seconds(ours)
+      end
+    end)
+  target(workload .. ": at most 1.5 KiB per task", function(results)
+    local ours = results[workload] and results[workload].asyncio
+    if ours then
+      return ours.task_kib <= 1.5, string.format("%.0f B", ours.task_kib * 1024)
+    end
+  end)
+end
+
+sleepers("sleepers100k", 0.15)
+sleepers("sleepers1m", 1.3)
+
+target("sleepers1m: within 1.6 GiB", function(results)
+  local ours = results.sleepers1m and results.sleepers1m.asyncio
+  if ours then
+    return ours.peak_kib <= 1.6 * 1024 * 1024, stats.kib(ours.peak_kib)
+  end
+end)
+
+-- Servers are compared by processor time per message, and by the rate only as
+-- far as it is out of the noise: the load can be what bounds it.
+local function behind(name, ours, theirs)
+  if name:find("^echo") then
+    return ours.cpu_us > theirs.cpu_us or ours.rate < 0.97 * theirs.rate
+  end
+  return ours.seconds > theirs.seconds
+end
+
+local function ahead_everywhere(than)
+  target("every row: ahead of " .. than, function(results)
+    local rows, lost = 0, {}
+    for name, row in pairs(results) do
+      if row.asyncio and row[than] then
+        rows = rows + 1
+        lost[#lost + 1] = behind(name, row.asyncio, row[than]) and name or nil
+      end
+    end
+    table.sort(lost)
+    if rows > 0 then
+      return #lost == 0, #lost == 0 and rows .. " rows" or "behind in " .. table.concat(lost, " ")
+    end
+  end)
+end
+
+ahead_everywhere("luv")
+ahead_everywhere("cqueues")
+
+local function echo_against(case, than)
+  target(case .. ": ahead of " .. than, function(results)
+    local ours = results[case] and results[case].asyncio
+    local theirs = results[case] and results[case][than]
+    if ours and theirs then
+      return not behind(case, ours, theirs),
+        string.format("rate %.2f, CPU %.2f", ours.rate / theirs.rate, ours.cpu_us / theirs.cpu_us)
+    end
+  end)
+end
+
+for _, case in ipairs{"echo-50-64", "echo-50-4096"} do
+  target(case .. ": 0.95 of the rate and 1.15 of the CPU time of C", function(results)
+    local ours, bare = results[case] and results[case].asyncio, results[case] and results[case].uv
+    if ours and bare then
+      local rate, cpu = ours.rate / bare.rate, ours.cpu_us / bare.cpu_us
+      return rate >= 0.95 and cpu <= 1.15, string.format("rate %.2f, CPU %.2f", rate, cpu)
+    end
+  end)
+  echo_against(case, "uvloop_protocol")
+  echo_against(case, "node")
+end
+
+for _, step in ipairs{"spawn", "sleep", "wake-up", "cancel"} do
+  target("growth: " .. step .. " within 2x", function(results)
+    local found = results.growth and results.growth[step]
+    if found then
+      return found <= 2, string.format("%.2fx", found)
+    end
+  end)
+end
+
+-- flat: no more than what an allocator may keep in hand
+for _, kind in ipairs{"sequential", "echo"} do
+  target("memory: " .. kind .. " is flat", function(results)
+    local found = results.memory and results.memory[kind]
+    if found then
+      return found.late <= 1.05 * found.early + 256,
+        stats.kib(found.early) .. ", then " .. stats.kib(found.late)
+    end
+  end)
+end
+
+function targets.print(results, options)
+  print("\ntargets" .. (options.quick and " (--quick: sizes too small to judge by)" or ""))
+  local measured, reached = 0, 0
+  for _, entry in ipairs(list) do
+    local holds, found = entry.check(results)
+    if holds ~= nil then
+      measured = measured + 1
+      reached = reached + (holds and 1 or 0)
+      print(string.format("  [%s] %-66s %s", holds and "pass" or "MISS", entry.text, found))
+    end
+  end
+  print(string.format("  %d of %d reached; %d not measured", reached, measured, #list - measured))
+end
+
+return targets

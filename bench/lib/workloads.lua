@@ -1,0 +1,30 @@
+-- The workloads that every peer runs. `n` is their size, and `on` names the
+-- peers that have the workload where not all do.
+
+local function set(names)
+  local made = {}
+  for name in names:gmatch("%S+") do
+    made[name] = true
+  end
+  return made
+end
+
+return {
+  {name = "spawn", n = 200000, reps = 5, title = "tasks made, run and gathered"},
+  {name = "eager", n = 200000, reps = 5, on = set "asyncio node",
+    title = "the same, where a task may run to its end while it is made"},
+  {name = "switch", n = 1000000, reps = 5, title = "switches among 100 tasks by sleep(0)"},
+  {name = "handover", n = 300000, reps = 5,
+    title = "hand-overs between two tasks, each by a new future"},
+  {name = "waitfor", n = 200000, reps = 5,
+    title = "wait_for(sleep(0), 10), one after the other"},
+  {name = "waitfuture", n = 200000, reps = 5, on = set "asyncio cpython uvloop luv cqueues",
+    title = "wait_for(future, 10), of a future set in the next turn"},
+  {name = "timeout", n = 200000, reps = 5, on = set "asyncio cpython uvloop trio",
+    title = "scopes of timeout(10) around sleep(0)"},
+  {name = "cancel", n = 100000, reps = 5, title = "sleepers cancelled and awaited"},
+  {name = "sleepers100k", program = "sleepers", n = 100000, reps = 3, over = 1,
+    title = "tasks that sleep 1 s: the time over that second"},
+  {name = "sleepers1m", program = "sleepers", n = 1000000, reps = 1, over = 1, long = true,
+    title = "tasks that sleep 1 s: the time over that second"},
+}

@@ -1,0 +1,113 @@
+"""The workloads on CPython's asyncio and on uvloop.
+
+aio.py asyncio|uvloop WORKLOAD N
+"""
+
+import asyncio
+import sys
+from time import perf_counter
+
+from process import report, rss_kib
+
+
+async def job(i):
+    return i
+
+
+async def spawn(n):
+    start = perf_counter()
+    await asyncio.gather(*[job(i) for i in range(n)])
+    return perf_counter() - start
+
+
+async def switcher(turns):
+    sleep = asyncio.sleep
+    for _ in range(turns):
+        await sleep(0)
+
+
+async def switch(n):
+    start = perf_counter()
+    await asyncio.gather(*[switcher(n // 100) for _ in range(100)])
+    return perf_counter() - start
+
+
+async def sleepers(n):
+    start = perf_counter()
+    await asyncio.gather(*[asyncio.sleep(1) for _ in range(n)])
+    return perf_counter() - start
+
+
+async def handover(n):
+    create_future = asyncio.get_running_loop().create_future
+    slots = [create_future(), create_future()]
+
+    async def player(mine, other):
+        for _ in range(n // 2):
+            await slots[mine]
+            slots[mine] = create_future()
+            slots[other].set_result(None)
+
+    start = perf_counter()
+    players = asyncio.gather(player(0, 1), player(1, 0))
+    slots[0].set_result(None)
+    await players
+    return perf_counter() - start
+
+
+async def waitfor(n):
+    sleep, wait_for = asyncio.sleep, asyncio.wait_for
+    start = perf_counter()
+    for _ in range(n):
+        await wait_for(sleep(0), 10)
+    return perf_counter() - start
+
+
+async def waitfuture(n):
+    loop, wait_for = asyncio.get_running_loop(), asyncio.wait_for
+    start = perf_counter()
+    for i in range(n):
+        future = loop.create_future()
+        loop.call_soon(future.set_result, i)
+        await wait_for(future, 10)
+    return perf_counter() - start
+
+
+async def timeout(n):
+    sleep, timeout = asyncio.sleep, asyncio.timeout
+    start = perf_counter()
+    for _ in range(n):
+        async with timeout(10):
+            await sleep(0)
+    return perf_counter() - start
+
+
+async def cancel(n):
+    create_task = asyncio.get_running_loop().create_task
+    tasks = [create_task(asyncio.sleep(1000)) for _ in range(n)]
+    await asyncio.sleep(0)
+    start = perf_counter()
+    for task in tasks:
+        task.cancel()
+    for task in tasks:  # faster than gather and wait
+        try:
+            await task
+        except asyncio.CancelledError:
+            pass
+    return perf_counter() - start
+
+
+WORKLOADS = {f.__name__: f for f in (
+    spawn, switch, sleepers, handover, waitfor, waitfuture, timeout, cancel)}
+
+
+def main():
+    loop, workload, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    if loop == "uvloop":
+        import uvloop
+        uvloop.install()
+    base = rss_kib()
+    report(asyncio.run(WORKLOADS[workload](n)), base)
+
+
+main()

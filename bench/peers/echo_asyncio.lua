@@ -1,0 +1,20 @@
+-- An echo server on this project's streams.
+
+local asyncio = require "asyncio"
+
+local function handle(reader, writer)
+  for data in reader.read, reader, 65536 do
+    writer:write(data)
+    writer:drain()
+  end
+  writer:close()
+end
+
+local function main()
+  local server <close> = asyncio.start_server(handle, "127.0.0.1", 0, {backlog = 1024})
+  print("port=" .. server:sockets()[1].port)
+  io.stdout:flush()
+  server:serve_forever()
+end
+
+asyncio.run(main)

@@ -1,0 +1,38 @@
+/*
+** What differs between Lua 5.4.0 and 5.5, and between platforms, is met here
+** and nowhere else.
+*/
+#ifndef asy_compat_h
+#define asy_compat_h
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <uv.h>
+
+#if LUA_VERSION_NUM < 504
+#error "lua-asyncio needs Lua 5.4 or later"
+#endif
+
+#if UV_VERSION_HEX < ((1 << 16) | (44 << 8))
+#error "lua-asyncio needs libuv 1.44 or later"
+#endif
+
+#if defined(__GNUC__)
+#define asy_likely(x) (__builtin_expect(!!(x), 1))
+#define asy_unlikely(x) (__builtin_expect(!!(x), 0))
+#define asy_noreturn __attribute__((noreturn))
+#define asy_printf(f, a) __attribute__((format(printf, f, a)))
+#else
+#define asy_likely(x) (x)
+#define asy_unlikely(x) (x)
+#define asy_noreturn
+#define asy_printf(f, a)
+#endif
+
+#if LUA_VERSION_RELEASE_NUM >= 50406
+#define asy_closethread(L, from) lua_closethread(L, from)
+#else
+#define asy_closethread(L, from) ((void)(from), lua_resetthread(L))
+#endif
+
+#endif

@@ -1,0 +1,354 @@
+/*
+** Exception classes. A class is the metatable of its instances and their
+** __index, holds its name in 'name' and '__name' and the class above it in
+** '__base'; its own metatable makes it callable and inherits the fields of its
+** base. The C core knows the classes by number.
+*/
+#include "error.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <string.h>
+
+static const struct {
+  const char *name;
+  asy_class base;
+} class_list[ASY_CLASSES] = {
+    [ASY_ERROR] = {"Error", 0},
+    [ASY_CANCELLED_ERROR] = {"CancelledError", ASY_ERROR},
+    [ASY_TIMEOUT_ERROR] = {"TimeoutError", ASY_ERROR},
+    [ASY_INVALID_STATE_ERROR] = {"InvalidStateError", ASY_ERROR},
+    [ASY_RUNTIME_ERROR] = {"RuntimeError", ASY_ERROR},
+    [ASY_KEYBOARD_INTERRUPT] = {"KeyboardInterrupt", ASY_ERROR},
+    [ASY_LOOKUP_ERROR] = {"LookupError", ASY_ERROR},
+    [ASY_QUEUE_EMPTY] = {"QueueEmpty", ASY_ERROR},
+    [ASY_QUEUE_FULL] = {"QueueFull", ASY_ERROR},
+    [ASY_QUEUE_SHUTDOWN] = {"QueueShutDown", ASY_ERROR},
+    [ASY_INCOMPLETE_READ_ERROR] = {"IncompleteReadError", ASY_ERROR},
+    [ASY_LIMIT_OVERRUN_ERROR] = {"LimitOverrunError", ASY_ERROR},
+    [ASY_BROKEN_BARRIER_ERROR] = {"BrokenBarrierError", ASY_ERROR},
+    [ASY_EXCEPTION_GROUP] = {"ExceptionGroup", ASY_ERROR},
+    [ASY_DEADLOCK_ERROR] = {"DeadlockError", ASY_ERROR},
+    [ASY_OS_ERROR] = {"OSError", ASY_ERROR},
+};
+
+
+void asy_error_class(lua_State *L, asy_rt *rt, asy_class cls) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->classes);
+  lua_rawgeti(L, -1, cls);
+  lua_remove(L, -2);
+}
+
+
+/* Makes an instance of the class on the top from the message below it; both
+** are replaced by the instance. */
+static void make_instance(lua_State *L) {
+  lua_createtable(L, 0, 2);
+  lua_insert(L, -3); /* instance, message, class */
+  lua_insert(L, -2); /* instance, class, message */
+  lua_setfield(L, -3, "message");
+  lua_setmetatable(L, -2);
+}
+
+
+void asy_error_wrap(lua_State *L, asy_rt *rt, asy_class cls) {
+  asy_error_class(L, rt, cls);
+  make_instance(L);
+}
+
+
+void asy_error_push(lua_State *L, asy_rt *rt, asy_class cls, const char *fmt,
+                    ...) {
+  va_list args;
+  va_start(args, fmt);
+  lua_pushvfstring(L, fmt, args);
+  va_end(args);
+  asy_error_wrap(L, rt, cls);
+}
+
+
+int asy_error_raise(lua_State *L, asy_class cls, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  lua_pushvfstring(L, fmt, args);
+  va_end(args);
+  asy_error_wrap(L, asy_rt_of(L), cls);
+  return lua_error(L);
+}
+
+
+void asy_error_os(lua_State *L, asy_rt *rt, int err, const char *syscall,
+                  const char *what) {
+  char name[64], text[128];
+  uv_err_name_r(err, name, sizeof(name));
+  uv_strerror_r(err, text, sizeof(text));
+  if (what == NULL)
+    lua_pushfstring(L, "%s: %s (%s)", syscall, text, name);
+  else
+    lua_pushfstring(L, "%s %s: %s (%s)", syscall, what, text, name);
+  asy_error_wrap(L, rt, ASY_OS_ERROR);
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "code");
+  lua_pushinteger(L, -err);
+  lua_setfield(L, -2, "errno");
+  lua_pushstring(L, syscall);
+  lua_setfield(L, -2, "syscall");
+  if (what != NULL) {
+    lua_pushstring(L, what);
+    lua_setfield(L, -2, "address");
+  }
+}
+
+
+/* Pushes the class of the value at 'idx', a table, or nothing; 'true' when
+** something was pushed. A userdata of ours names its class in its metatable. */
+static bool push_class(lua_State *L, int idx) {
+  if (!lua_getmetatable(L, idx))
+    return false;
+  lua_pushliteral(L, "__class");
+  if (lua_rawget(L, -2) == LUA_TTABLE) {
+    lua_remove(L, -2);
+    return true;
+  }
+  lua_pop(L, 1);
+  return true;
+}
+
+
+bool asy_error_isinstance(lua_State *L, int idx, int cls) {
+  cls = lua_absindex(L, cls);
+  luaL_checkstack(L, 4, NULL);
+  if (!push_class(L, idx))
+    return false;
+  while (lua_istable(L, -1)) {
+    if (lua_rawequal(L, -1, cls)) {
+      lua_pop(L, 1);
+      return true;
+    }
+    lua_pushliteral(L, "__base");
+    lua_rawget(L, -2);
+    lua_remove(L, -2);
+  }
+  lua_pop(L, 1);
+  return false;
+}
+
+
+bool asy_error_is(lua_State *L, asy_rt *rt, int idx, asy_class cls) {
+  bool is;
+  if (!lua_istable(L, idx))
+    return false;
+  idx = lua_absindex(L, idx);
+  asy_error_class(L, rt, cls);
+  is = asy_error_isinstance(L, idx, -1);
+  lua_pop(L, 1);
+  return is;
+}
+
+
+bool asy_error_isany(lua_State *L, asy_rt *rt, int idx) {
+  return asy_error_is(L, rt, idx, ASY_ERROR);
+}
+
+
+/* Whether the value at 'idx' is an exception class: Error or below it. */
+static bool is_class(lua_State *L, asy_rt *rt, int idx) {
+  bool found = false;
+  if (!lua_istable(L, idx))
+    return false;
+  asy_error_class(L, rt, ASY_ERROR);
+  lua_pushvalue(L, idx < 0 ? idx - 1 : idx);
+  while (lua_istable(L, -1) && !found) {
+    found = lua_rawequal(L, -1, -2);
+    lua_pushliteral(L, "__base");
+    lua_rawget(L, -2);
+    lua_remove(L, -2);
+  }
+  lua_pop(L, 2);
+  return found;
+}
+
+
+void asy_error_instantiate(lua_State *L, asy_rt *rt, int idx) {
+  idx = lua_absindex(L, idx);
+  if (!is_class(L, rt, idx))
+    return;
+  lua_pushnil(L);
+  lua_pushvalue(L, idx);
+  make_instance(L);
+  lua_replace(L, idx);
+}
+
+
+void asy_error_nonil(lua_State *L) {
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    lua_pushliteral(L, "<no error object>");
+  }
+}
+
+
+/* {====== What Lua sees ====== */
+
+/* class(message, fields): makes an instance; a table as second argument gives
+** it more fields, and is the list of 'exceptions' of an ExceptionGroup. */
+static int class_call(lua_State *L) {
+  asy_rt *rt = asy_rt_up(L);
+  lua_settop(L, 3);
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, 1);
+  make_instance(L);
+  if (lua_isnil(L, 3))
+    return 1;
+  luaL_checktype(L, 3, LUA_TTABLE);
+  if (asy_error_is(L, rt, 4, ASY_EXCEPTION_GROUP)) {
+    lua_pushvalue(L, 3);
+    lua_setfield(L, 4, "exceptions");
+    return 1;
+  }
+  for (lua_pushnil(L); lua_next(L, 3) != 0; lua_pop(L, 1)) {
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, 4);
+  }
+  return 1;
+}
+
+
+static int class_tostring(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_pushliteral(L, "asyncio.");
+  lua_pushliteral(L, "name");
+  lua_rawget(L, 1);
+  if (!lua_isstring(L, -1))
+    return luaL_argerror(L, 1, "exception class expected");
+  lua_concat(L, 2);
+  return 1;
+}
+
+
+/* "TimeoutError: message", or the name alone. */
+static int error_tostring(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  if (lua_getfield(L, 1, "name") != LUA_TSTRING) {
+    lua_pop(L, 1);
+    lua_pushliteral(L, "Error");
+  }
+  if (lua_getfield(L, 1, "message") != LUA_TNIL) {
+    const char *text = luaL_tolstring(L, -1, NULL);
+    lua_pushfstring(L, "%s: %s", lua_tostring(L, 2), text);
+    return 1;
+  }
+  lua_settop(L, 2);
+  return 1;
+}
+
+
+/* Pushes a new class; its name and base (a class or nil) are at the indices. */
+static void new_class(lua_State *L, int name, int base) {
+  static const luaL_Reg meta[] = {
+      {"__call", class_call},
+      {"__tostring", class_tostring},
+      {NULL, NULL},
+  };
+  lua_createtable(L, 0, 6);
+  lua_pushvalue(L, name);
+  lua_setfield(L, -2, "name");
+  lua_pushvalue(L, name);
+  lua_setfield(L, -2, "__name");
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -2, "__index");
+  lua_createtable(L, 0, 3);
+  asy_setfuncs(L, meta);
+  if (lua_istable(L, base)) {
+    lua_pushvalue(L, base);
+    lua_setfield(L, -3, "__base");
+    lua_pushliteral(L, "__tostring");
+    lua_rawget(L, base);
+    lua_setfield(L, -3, "__tostring");
+    lua_pushvalue(L, base);
+    lua_setfield(L, -2, "__index");
+  } else {
+    lua_pushcfunction(L, error_tostring);
+    lua_setfield(L, -3, "__tostring");
+  }
+  lua_setmetatable(L, -2);
+}
+
+
+/* exception(name, base): makes a class of one's own. */
+static int exception(lua_State *L) {
+  asy_rt *rt = asy_rt_up(L);
+  luaL_checktype(L, 1, LUA_TSTRING);
+  lua_settop(L, 2);
+  if (lua_isnil(L, 2)) {
+    asy_error_class(L, rt, ASY_ERROR);
+    lua_replace(L, 2);
+  } else if (!is_class(L, rt, 2)) {
+    return asy_typeerror(L, 2, "exception class");
+  }
+  new_class(L, 1, 2);
+  return 1;
+}
+
+
+/* Whether the table at 'idx' can be asked for by isinstance. */
+static bool names_class(lua_State *L, int idx) {
+  bool named;
+  if (!lua_istable(L, idx))
+    return false;
+  lua_pushliteral(L, "__name");
+  lua_rawget(L, idx);
+  named = lua_type(L, -1) == LUA_TSTRING;
+  lua_pop(L, 1);
+  return named;
+}
+
+
+/* isinstance(value, class or list of classes) */
+static int isinstance(lua_State *L) {
+  bool is = false;
+  luaL_checkany(L, 1);
+  lua_settop(L, 2);
+  if (names_class(L, 2)) {
+    lua_pushboolean(L, asy_error_isinstance(L, 1, 2));
+    return 1;
+  }
+  if (!lua_istable(L, 2) || lua_rawlen(L, 2) == 0)
+    return asy_typeerror(L, 2, "class or list of classes");
+  for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, 2); i++) {
+    lua_rawgeti(L, 2, i);
+    if (!names_class(L, 3))
+      return asy_typeerror(L, 2, "class or list of classes");
+    is = is || asy_error_isinstance(L, 1, 3);
+    lua_pop(L, 1);
+  }
+  lua_pushboolean(L, is);
+  return 1;
+}
+
+
+void asy_error_open(lua_State *L) {
+  static const luaL_Reg funcs[] = {
+      {"exception", exception},
+      {"isinstance", isinstance},
+      {NULL, NULL},
+  };
+  asy_rt *rt = asy_rt_of(L);
+  int module = lua_gettop(L);
+  asy_setfuncs(L, funcs);
+  lua_createtable(L, ASY_CLASSES, 0); /* the list of classes */
+  for (int i = ASY_ERROR; i < ASY_CLASSES; i++) {
+    lua_pushstring(L, class_list[i].name);
+    lua_rawgeti(L, module + 1, class_list[i].base);
+    new_class(L, module + 2, module + 3);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, module + 1, i);
+    lua_setfield(L, module, class_list[i].name);
+    lua_settop(L, module + 1);
+  }
+  rt->classes = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/* }====== */

@@ -1,0 +1,68 @@
+/*
+** Exception classes and objects. A class is a table that is the metatable of
+** its instances; an instance is a table with a 'message'.
+*/
+#ifndef asy_error_h
+#define asy_error_h
+
+#include "runtime.h"
+
+typedef enum asy_class {
+  ASY_ERROR = 1,
+  ASY_CANCELLED_ERROR,
+  ASY_TIMEOUT_ERROR,
+  ASY_INVALID_STATE_ERROR,
+  ASY_RUNTIME_ERROR,
+  ASY_KEYBOARD_INTERRUPT,
+  ASY_LOOKUP_ERROR,
+  ASY_QUEUE_EMPTY,
+  ASY_QUEUE_FULL,
+  ASY_QUEUE_SHUTDOWN,
+  ASY_INCOMPLETE_READ_ERROR,
+  ASY_LIMIT_OVERRUN_ERROR,
+  ASY_BROKEN_BARRIER_ERROR,
+  ASY_EXCEPTION_GROUP,
+  ASY_DEADLOCK_ERROR,
+  ASY_OS_ERROR,
+  ASY_CLASSES
+} asy_class;
+
+/* Makes the classes and adds them to the table on the top. */
+void asy_error_open(lua_State *L);
+
+/* Pushes the class. */
+void asy_error_class(lua_State *L, asy_rt *rt, asy_class cls);
+
+/* Pushes a new exception whose message is the value on the top, which it
+** replaces; nil makes one without a message. */
+void asy_error_wrap(lua_State *L, asy_rt *rt, asy_class cls);
+
+/* Pushes a new exception with a message; the formats are lua_pushfstring's. */
+void asy_error_push(lua_State *L, asy_rt *rt, asy_class cls, const char *fmt,
+                    ...);
+
+/* Raises such an exception. Returns nothing; 'int' is for 'return raise(...)'. */
+int asy_error_raise(lua_State *L, asy_class cls, const char *fmt, ...);
+
+/* Pushes an OSError for a libuv error code: "<syscall> <what>: connection
+** refused (ECONNREFUSED)"; 'what', an address or a path, may be NULL. */
+void asy_error_os(lua_State *L, asy_rt *rt, int err, const char *syscall,
+                  const char *what);
+
+/* Whether the value at 'idx' is an instance of the class or of one below it.
+** Safe on any value, never raises. */
+bool asy_error_is(lua_State *L, asy_rt *rt, int idx, asy_class cls);
+
+/* Whether the value at 'idx' is an instance of any exception class. */
+bool asy_error_isany(lua_State *L, asy_rt *rt, int idx);
+
+/* isinstance for a class at 'cls', which is a table, and any value. */
+bool asy_error_isinstance(lua_State *L, int idx, int cls);
+
+/* If the value at 'idx' is a class of exceptions, replaces it by an instance. */
+void asy_error_instantiate(lua_State *L, asy_rt *rt, int idx);
+
+/* Replaces nil at the top by Lua 5.5's "<no error object>". */
+void asy_error_nonil(lua_State *L);
+
+#endif

@@ -1,0 +1,390 @@
+/*
+** gather: a future of the results of several. It is pinned until the last of
+** its children is done, even if it has failed before: so late errors of
+** children are taken note of, and not reported as lost.
+*/
+#include "await.h"
+#include "error.h"
+#include "pin.h"
+#include "wait.h"
+
+typedef struct asy_child {
+  asy_watch watch;
+  asy_future *fut;
+  struct asy_gather *owner;
+} asy_child;
+
+typedef struct asy_gather {
+  asy_future fut;
+  asy_ready ready;             /* completes it when the C stack is deep */
+  struct asy_gather *next;     /* among those to be cancelled */
+  uint32_t nplaces;            /* results */
+  uint32_t nchildren;          /* futures, each counted once */
+  uint32_t pending;            /* children not done */
+  uint32_t failed;             /* the child that failed it + 1, or 0 */
+  bool return_exceptions;
+  bool as_list;                /* one list, not several values */
+  bool cancel_requested;
+  uint8_t outcome;             /* state to come, when 'ready' is queued */
+  asy_child child[];
+} asy_gather;
+
+#define MAX_DEPTH 64
+
+
+/* {====== Completing ====== */
+
+static void unpin_if_over(asy_gather *g) {
+  if (g->pending == 0 && g->fut.state != ASY_PENDING)
+    asy_unpin(asy_rt_state(g->fut.rt), g->fut.rt, &g->fut.slot);
+}
+
+
+/* Ends the gather. A gather may be the child of another, and so on: below some
+** depth the loop goes on with it. */
+static void gather_complete(asy_gather *g, asy_state state) {
+  asy_rt *rt = g->fut.rt;
+  g->fut.flags |= ASY_UNSETTLED;
+  if (rt->depth >= MAX_DEPTH) {
+    g->outcome = (uint8_t)state;
+    asy_loop_ready(g->fut.loop, &g->ready);
+    return;
+  }
+  rt->depth++;
+  asy_future_done(&g->fut, state);
+  rt->depth--;
+}
+
+
+static void gather_run(lua_State *L, asy_ready *e) {
+  asy_gather *g = asy_of(e, asy_gather, ready);
+  (void)L;
+  asy_future_done(&g->fut, (asy_state)g->outcome);
+  unpin_if_over(g);
+}
+
+
+static void gather_lost(lua_State *L, asy_ready *e) {
+  (void)L;
+  (void)e; /* gather_run cannot raise */
+}
+
+
+static const asy_ready_ops gather_entry = {gather_run, gather_lost, gather_run};
+
+
+static void child_ended(asy_gather *g, asy_future *f, uint32_t i) {
+  bool failed = f->state != ASY_FINISHED;
+  g->pending--;
+  if (g->fut.state != ASY_PENDING || asy_ready_queued(&g->ready)) {
+    f->flags |= ASY_RETRIEVED;
+  } else if (failed && !g->return_exceptions) {
+    g->failed = i + 1;
+    gather_complete(g, ASY_FAILED);
+  } else {
+    if (failed)
+      f->flags |= ASY_RETRIEVED;
+    if (g->pending == 0)
+      gather_complete(g, g->cancel_requested ? ASY_FAILED : ASY_FINISHED);
+  }
+  unpin_if_over(g);
+}
+
+
+static void child_done(asy_watch *w, asy_future *f) {
+  asy_child *c = asy_of(w, asy_child, watch);
+  child_ended(c->owner, f, (uint32_t)(c - c->owner->child));
+}
+
+/* }====== */
+
+
+/* {====== Cancelling ====== */
+
+static bool cancel_children(asy_gather *g) {
+  bool any = false;
+  for (uint32_t i = 0; i < g->nchildren; i++) {
+    if (asy_list_linked(&g->child[i].watch.link))
+      any = asy_future_cancel(g->child[i].fut) || any;
+  }
+  return any;
+}
+
+
+/* Children may await gathers whose children await gathers...: those wait in a
+** list, so that the C stack stays flat. */
+static bool gather_cancel(asy_future *f) {
+  asy_rt *rt = f->rt;
+  asy_gather *g = (asy_gather *)f;
+  bool any;
+  g->cancel_requested = true;
+  if (rt->cancelling != NULL) {
+    if (g->next == NULL) {
+      g->next = rt->cancelling->next;
+      rt->cancelling->next = g;
+    }
+    return true;
+  }
+  g->next = g; /* the end of the list is its own successor */
+  rt->cancelling = g;
+  any = cancel_children(g);
+  while (rt->cancelling->next != rt->cancelling) {
+    asy_gather *other = rt->cancelling->next;
+    rt->cancelling->next = other->next;
+    other->next = NULL;
+    cancel_children(other);
+  }
+  rt->cancelling = NULL;
+  g->next = NULL;
+  return any;
+}
+
+/* }====== */
+
+
+/* {====== Results ====== */
+
+/* Pushes what takes the place of the child on the top: its first value, or,
+** with return_exceptions, its error. */
+static void push_outcome(lua_State *L) {
+  asy_future *f = (asy_future *)lua_touserdata(L, -1);
+  if (f->state == ASY_FINISHED)
+    asy_future_pushfirst(L, -1);
+  else
+    asy_future_pusherror(L, -1);
+}
+
+
+/* The list of children, which has been the value so far, becomes the result. */
+static void settle_results(lua_State *L, asy_gather *g, int idx) {
+  int children;
+  lua_getiuservalue(L, idx, ASY_FUT_VALUE);
+  children = lua_gettop(L);
+  lua_createtable(L, (int)g->nplaces, 1);
+  for (uint32_t i = 1; i <= g->nplaces; i++) {
+    lua_rawgeti(L, children, i);
+    push_outcome(L);
+    lua_rawseti(L, children + 1, i);
+    lua_pop(L, 1);
+  }
+  lua_pushinteger(L, g->nplaces);
+  lua_setfield(L, -2, "n");
+  g->fut.nresults = g->as_list ? 1 : 2;
+  lua_setiuservalue(L, idx, ASY_FUT_VALUE);
+  lua_pop(L, 1);
+}
+
+
+static void settle_error(lua_State *L, asy_gather *g, int idx) {
+  if (g->failed == 0) {
+    asy_future_getextra(L, idx, "message");
+    asy_error_wrap(L, g->fut.rt, ASY_CANCELLED_ERROR);
+    lua_setiuservalue(L, idx, ASY_FUT_VALUE);
+    return;
+  }
+  lua_getiuservalue(L, idx, ASY_FUT_VALUE);
+  for (uint32_t i = 1; i <= g->nplaces; i++) {
+    lua_rawgeti(L, -1, i);
+    if (lua_touserdata(L, -1) == g->child[g->failed - 1].fut)
+      break;
+    lua_pop(L, 1);
+  }
+  asy_future_pusherror(L, -1);
+  if (asy_future_gettraceback(L, -2) == LUA_TSTRING)
+    asy_future_setextra(L, idx, "traceback");
+  else
+    lua_pop(L, 1);
+  lua_setiuservalue(L, idx, ASY_FUT_VALUE);
+  lua_pop(L, 2);
+}
+
+
+static void gather_settle(lua_State *L, int idx) {
+  asy_gather *g = (asy_gather *)lua_touserdata(L, idx);
+  idx = lua_absindex(L, idx);
+  if (g->fut.state == ASY_FINISHED)
+    settle_results(L, g, idx);
+  else
+    settle_error(L, g, idx);
+}
+
+/* }====== */
+
+
+/* {====== Making ====== */
+
+/* Replaces element 'i' of the list at 'list' by a future of it. Coroutines and
+** functions that stand there twice run once: 'seen' maps them to futures. */
+static asy_future *ensure_child(lua_State *L, asy_rt *rt, int list, int seen,
+                                lua_Integer i) {
+  int top = lua_gettop(L);
+  asy_future *f;
+  lua_rawgeti(L, list, i);
+  f = asy_tofuture(L, rt, -1);
+  if (f == NULL) {
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, seen) == LUA_TNIL) {
+      lua_pop(L, 1);
+      lua_pushvalue(L, -1);
+      asy_await_ensure(L, rt, 1, top + 2);
+      lua_pushvalue(L, top + 1);
+      lua_pushvalue(L, top + 2);
+      lua_rawset(L, seen);
+    }
+    f = (asy_future *)lua_touserdata(L, top + 2);
+    lua_rawseti(L, list, i);
+  }
+  lua_settop(L, top);
+  return f;
+}
+
+
+int asy_wait_children(lua_State *L, asy_rt *rt, int arg, int list, int src,
+                      lua_Integer n) {
+  int seen;
+  lua_newtable(L);
+  seen = lua_gettop(L);
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, src, i);
+    if (!asy_await_is(L, rt, -1)) {
+      lua_pushfstring(L, "awaitable expected at [%I], got %s", (LUAI_UACINT)i,
+                      luaL_typename(L, -1));
+      return luaL_argerror(L, arg, lua_tostring(L, -1));
+    }
+    lua_rawseti(L, list, i);
+  }
+  for (lua_Integer i = 1; i <= n; i++)
+    ensure_child(L, rt, list, seen, i);
+  lua_pop(L, 1);
+  return 0;
+}
+
+
+uint32_t asy_wait_unique(lua_State *L, int list, lua_Integer n,
+                         asy_future **futures) {
+  uint32_t count = 0;
+  for (lua_Integer i = 1; i <= n; i++) {
+    asy_future *f;
+    lua_rawgeti(L, list, i);
+    f = (asy_future *)lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    if (f->mark == 0) {
+      f->mark = 1;
+      futures[count++] = f;
+    }
+  }
+  for (uint32_t i = 0; i < count; i++)
+    futures[i]->mark = 0;
+  return count;
+}
+
+
+/* Makes the gather of the 'n' futures in the list at 'list', and starts to
+** watch them. */
+static asy_gather *gather_new(lua_State *L, asy_rt *rt, int list,
+                              lua_Integer n) {
+  asy_future **futures =
+      (asy_future **)lua_newuserdatauv(L, (size_t)n * sizeof(*futures) + 1, 0);
+  uint32_t count = asy_wait_unique(L, list, n, futures);
+  asy_gather *g;
+  for (uint32_t i = 0; i < count; i++)
+    if (futures[i]->loop != futures[0]->loop)
+      asy_error_raise(L, ASY_RUNTIME_ERROR,
+                      "gather: the futures belong to different event loops");
+  if (count > 0) {
+    lua_rawgeti(L, list, 1);
+    lua_getiuservalue(L, -1, ASY_FUT_LOOP);
+  } else {
+    lua_pushvalue(L, 1);
+  }
+  g = (asy_gather *)asy_future_new(L, rt, ASY_GATHER,
+                                   sizeof(asy_gather) +
+                                       count * sizeof(asy_child),
+                                   ASY_FUT_VALUES, -1);
+  lua_pushvalue(L, list);
+  lua_setiuservalue(L, -2, ASY_FUT_VALUE);
+  g->ready.ops = &gather_entry;
+  g->nplaces = (uint32_t)n;
+  g->nchildren = g->pending = count;
+  g->fut.slot = asy_pin(L, rt, -1);
+  for (uint32_t i = 0; i < count; i++) {
+    g->child[i].owner = g;
+    g->child[i].fut = futures[i];
+  }
+  return g;
+}
+
+
+/* Watches the children; those that are done count at once. */
+static void gather_start(asy_gather *g) {
+  for (uint32_t i = 0; i < g->nchildren; i++) {
+    asy_child *c = &g->child[i];
+    if (c->fut->state == ASY_PENDING)
+      asy_future_watch(c->fut, &c->watch, child_done);
+  }
+  for (uint32_t i = 0; i < g->nchildren; i++) {
+    asy_future *f = g->child[i].fut;
+    if (!asy_list_linked(&g->child[i].watch.link))
+      child_ended(g, f, i);
+  }
+  if (g->nchildren == 0) {
+    gather_complete(g, ASY_FINISHED);
+    unpin_if_over(g);
+  }
+}
+
+
+/* Whether the arguments are one list, and not awaitables themselves. */
+static bool is_list(lua_State *L, asy_rt *rt) {
+  return lua_istable(L, 1) && !asy_await_is(L, rt, 1);
+}
+
+
+/* gather(list, {return_exceptions=}) or gather(a, b, ...) */
+static int gather(lua_State *L) {
+  asy_rt *rt = asy_rt_up(L);
+  bool as_list = is_list(L, rt), return_exceptions = false;
+  lua_Integer n = lua_gettop(L);
+  asy_gather *g;
+  luaL_checkany(L, 1);
+  if (as_list) {
+    lua_settop(L, 2);
+    n = luaL_len(L, 1);
+    if (!lua_isnil(L, 2)) {
+      luaL_checktype(L, 2, LUA_TTABLE);
+      lua_getfield(L, 2, "return_exceptions");
+      return_exceptions = lua_toboolean(L, -1);
+    }
+    lua_settop(L, 1);
+  } else {
+    for (int i = 1; i <= (int)n; i++)
+      if (!asy_await_is(L, rt, i))
+        return asy_await_typeerror(L, i);
+    lua_createtable(L, (int)n, 0);
+    lua_insert(L, 1);
+    for (lua_Integer i = n; i >= 1; i--)
+      lua_rawseti(L, 1, i);
+  }
+  asy_loop_get(L, rt);
+  lua_insert(L, 1); /* loop, source */
+  lua_createtable(L, (int)n, 0);
+  asy_wait_children(L, rt, 1, 3, 2, n);
+  g = gather_new(L, rt, 3, n);
+  g->as_list = as_list;
+  g->return_exceptions = return_exceptions;
+  gather_start(g);
+  return 1;
+}
+
+
+void asy_gather_open(lua_State *L) {
+  static const asy_future_ops ops = {gather_cancel, gather_settle};
+  static const luaL_Reg funcs[] = {{"gather", gather}, {NULL, NULL}};
+  asy_rt *rt = asy_rt_of(L);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->meta[ASY_FUTURE]);
+  rt->meta[ASY_GATHER] = luaL_ref(L, LUA_REGISTRYINDEX);
+  rt->ops[ASY_GATHER] = &ops;
+  asy_setfuncs(L, funcs);
+}
+
+/* }====== */

@@ -1,0 +1,20 @@
+/*
+** What waits for what: for deadlock errors and for people.
+*/
+#ifndef asy_graph_h
+#define asy_graph_h
+
+#include "task.h"
+
+/* Pushes a DeadlockError that lists the loop's waiting tasks. */
+void asy_graph_deadlock(lua_State *L, asy_loop *loop);
+
+/* Pushes a string that says what the unfinished task does: "waits for ...". */
+void asy_graph_describe(lua_State *L, asy_task *t);
+
+/* Pushes "file:line" of the innermost Lua function on the thread, or nil. */
+bool asy_graph_where(lua_State *L, lua_State *co, int level);
+
+void asy_graph_open(lua_State *L);
+
+#endif

@@ -1,0 +1,130 @@
+/*
+** The event loop: a userdata that holds the ready queue, and its engine, the
+** libuv side, which lies in C memory and is gone once the loop is closed.
+*/
+#ifndef asy_loop_h
+#define asy_loop_h
+
+#include "ready.h"
+#include "runtime.h"
+#include "wheel.h"
+
+struct asy_future;
+struct asy_loop;
+
+typedef struct asy_engine {
+  uv_loop_t own;        /* the loop itself, unless a host lent its own */
+  uv_loop_t *uv;        /* the loop in use */
+  uv_prepare_t drain;   /* runs what is ready, before each poll */
+  uv_idle_t kick;       /* active while something is ready: no poll blocks */
+  uv_timer_t alarm;     /* stands for the whole wheel */
+  uv_async_t wake;      /* ends a poll from another thread or a signal */
+  asy_wheel wheel;
+  uint64_t armed;       /* the wheel time the alarm is set for */
+  asy_list handles;     /* open handles (handle.h) */
+  asy_list requests;    /* requests under way (req.h) */
+  struct asy_loop *loop;
+} asy_engine;
+
+typedef struct asy_loop {
+  asy_rt *rt;
+  uint8_t kind;
+  bool debug;
+  bool stopping;        /* stop() was called, or the awaited future is done */
+  bool closing;         /* close() is under way: no new work */
+  bool failed;          /* an error is to leave run_*: ASY_LOOP_FAILURE */
+  bool kicked;          /* the engine's kick handle is active */
+  asy_queue ready;      /* what the next turn runs */
+  asy_queue turn;       /* what is left of this turn */
+  asy_engine *engine;   /* NULL once closed */
+  asy_ready *entry;     /* the entry that runs now */
+  lua_State *L;         /* the thread that called run_*, while it runs */
+  uint32_t slot;        /* pin of the loop itself while it runs */
+  uint32_t tasks;       /* unfinished tasks */
+  lua_Number slow;      /* slow_callback_duration, in seconds */
+} asy_loop;
+
+/* User values of a loop. */
+#define ASY_LOOP_HANDLER 1 /* exception handler */
+#define ASY_LOOP_FACTORY 2 /* task factory */
+#define ASY_LOOP_FAILED 3  /* weak set of futures whose error nobody took */
+#define ASY_LOOP_DATA 4    /* table for what Lua code keeps with the loop */
+#define ASY_LOOP_FAILURE 5 /* the error that leaves run_* */
+#define ASY_LOOP_VALUES 5
+
+void asy_loop_open(lua_State *L);
+
+/* {====== For the parts that run on a loop; none of these raises ====== */
+
+/* Makes sure that the loop drains before it blocks again. */
+void asy_loop_kick(asy_loop *loop);
+
+/* Queues an entry for the next turn; one that is queued stays where it is. */
+static inline void asy_loop_ready(asy_loop *loop, asy_ready *e) {
+  if (asy_ready_queued(e))
+    return;
+  asy_queue_push(&loop->ready, e);
+  if (!loop->kicked)
+    asy_loop_kick(loop);
+}
+
+/* The loop's clock, in nanoseconds. */
+static inline uint64_t asy_loop_now(void) {
+  return uv_hrtime();
+}
+
+/* Sets a timer at an absolute time. The timer must be unset. */
+void asy_loop_settimer(asy_loop *loop, asy_timer *t, uint64_t when,
+                       void (*fire)(asy_timer *));
+
+/* Unsets a timer, also on a closed loop. */
+void asy_loop_unsettimer(asy_loop *loop, asy_timer *t);
+
+/* Makes run_* return after this turn. */
+void asy_loop_stop(asy_loop *loop);
+
+/* The time 'seconds' from now; huge and infinite ones become 'never'. */
+uint64_t asy_loop_after(lua_Number seconds);
+
+/* Converts an absolute time in seconds to nanoseconds, rounding up. */
+uint64_t asy_loop_at(lua_Number when);
+
+/* }====== */
+
+/* The argument, a number of seconds; NaN is an argument error. */
+lua_Number asy_checktime(lua_State *L, int arg);
+
+/* Pushes the loop's userdata. */
+void asy_loop_push(lua_State *L, asy_loop *loop);
+
+/* The running loop, else this state's current one, made on first use; pushes
+** its userdata. Raises a RuntimeError when it is closed. */
+asy_loop *asy_loop_get(lua_State *L, asy_rt *rt);
+
+/* Raises a RuntimeError when the loop is closed. */
+void asy_loop_checkopen(lua_State *L, const asy_loop *loop);
+
+/* Drives the loop from the calling C function until the future is done (or
+** stop() is called, with fut NULL: forever). Raises RuntimeError when a loop
+** runs already, DeadlockError when nothing can wake the loop any more. */
+void asy_loop_run(lua_State *L, asy_loop *loop, struct asy_future *fut);
+
+/* Makes run_* end at once with the error on the top, which it pops
+** (KeyboardInterrupt). Never raises. */
+void asy_loop_fail(lua_State *L, asy_loop *loop);
+
+/* Ends the loop: tasks closed, reports made, all handles closed and freed. */
+void asy_loop_close(lua_State *L, asy_loop *loop);
+
+/* {====== engine.c: the libuv side ====== */
+
+/* Makes the loop's engine; returns 0 or a libuv error. Never raises. */
+int asy_engine_new(asy_loop *loop);
+
+/* Closes every handle, waits for what is under way, and frees the engine. Runs
+** no Lua. */
+void asy_engine_free(asy_loop *loop);
+
+/* }====== */
+
+#endif

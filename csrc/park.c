@@ -1,0 +1,124 @@
+/*
+** The one way to suspend: a task parks, and is woken by what it waits for or by
+** cancellation. Everything that waits is a thin layer on these few functions.
+*/
+#include <string.h>
+
+#include "error.h"
+#include "task.h"
+
+
+/* {====== Where no await is possible ====== */
+
+/* Functions that forward a suspension, so that they are no culprits. */
+static bool lets_through(const char *name) {
+  static const char *const names[] = {"pcall", "xpcall", "dofile", "await",
+                                      "wait_for", "run", NULL};
+  for (const char *const *n = names; *n != NULL; n++)
+    if (strcmp(name, *n) == 0)
+      return true;
+  return false;
+}
+
+
+/* The name of the innermost function below the caller that cannot yield. */
+static const char *find_culprit(lua_State *L, lua_Debug *ar) {
+  for (int level = 1; lua_getstack(L, level, ar); level++) {
+    lua_getinfo(L, "Sn", ar);
+    if (ar->name != NULL && strcmp(ar->name, "__gc") == 0)
+      return ar->name;
+    if (*ar->what == 'C' && !(ar->name != NULL && lets_through(ar->name)))
+      return ar->name != NULL ? ar->name : "a C function";
+  }
+  return "a C function";
+}
+
+
+static asy_task *cannot_await(lua_State *L, asy_task *t, const char *fname) {
+  lua_Debug ar;
+  if (t == NULL)
+    asy_error_raise(L, ASY_RUNTIME_ERROR,
+                    "'%s' suspends and must be called in a task: start one "
+                    "with asyncio.run(main)",
+                    fname);
+  else if (t->co != L)
+    asy_error_raise(L, ASY_RUNTIME_ERROR,
+                    "'%s' cannot suspend the task from inside a coroutine made "
+                    "by the coroutine library: run this code in a task of its "
+                    "own (asyncio.create_task)",
+                    fname);
+  else if (t->tflags & ASY_TASK_ATOMIC)
+    asy_error_raise(L, ASY_RUNTIME_ERROR,
+                    "'%s' would suspend inside asyncio.atomic", fname);
+  else
+    asy_error_raise(L, ASY_RUNTIME_ERROR,
+                    "'%s' cannot suspend the task below '%s', which cannot "
+                    "yield: call it before or after that, or in another task",
+                    fname, find_culprit(L, &ar));
+  return NULL;
+}
+
+
+asy_task *asy_task_here(lua_State *L, asy_rt *rt, const char *fname) {
+  asy_task *t = rt->task;
+  if (asy_likely(t != NULL && t->co == L && lua_isyieldable(L) &&
+                 !(t->tflags & ASY_TASK_ATOMIC)))
+    return t;
+  return cannot_await(L, t, fname);
+}
+
+/* }====== */
+
+
+/* A task that was cancelled before it came to wait stops waiting at once. */
+static void abort_now(asy_task *t) {
+  asy_future *next = t->how->abort(t);
+  if (next == NULL) {
+    asy_unpark(t);
+  } else {
+    t->tflags &= (uint8_t)~ASY_TASK_CANCEL;
+    asy_future_cancel(next);
+  }
+}
+
+
+int asy_park(lua_State *L, asy_task *t, const asy_wait *how, void *on,
+             lua_KFunction k) {
+  t->how = how;
+  t->on = on;
+  t->tflags |= ASY_TASK_PARKED;
+  if (asy_unlikely(t->tflags & ASY_TASK_CANCEL))
+    abort_now(t);
+  return lua_yieldk(L, 0, 0, k);
+}
+
+
+void asy_unpark(asy_task *t) {
+  if (!(t->tflags & ASY_TASK_PARKED))
+    return;
+  t->tflags &= (uint8_t)~ASY_TASK_PARKED;
+  t->on = NULL;
+  asy_loop_ready(t->fut.loop, &t->ready);
+}
+
+
+int asy_park_turn(lua_State *L, asy_task *t, lua_KFunction k) {
+  static const asy_wait turn = {"sleep(0)", NULL};
+  t->how = &turn;
+  asy_loop_ready(t->fut.loop, &t->ready);
+  return lua_yieldk(L, 0, 0, k);
+}
+
+
+static void raise_cancelled(lua_State *L, asy_task *t) {
+  t->tflags &= (uint8_t)~ASY_TASK_CANCEL;
+  t->tflags |= ASY_TASK_SWALLOWED;
+  asy_task_pushcancelled(L, t);
+  lua_error(L);
+}
+
+
+void asy_woken(lua_State *L, asy_task *t) {
+  if (asy_unlikely(t->tflags & ASY_TASK_CANCEL))
+    raise_cancelled(L, t);
+}

@@ -1,0 +1,75 @@
+/*
+** The ready queue: what is to run in the next turn of a loop. Entries lie in
+** the objects they run, so queueing allocates nothing. Knows nothing of tasks.
+*/
+#ifndef asy_ready_h
+#define asy_ready_h
+
+#include "compat.h"
+
+#include <stdbool.h>
+
+struct asy_ready;
+
+typedef struct asy_ready_ops {
+  /* Runs the entry, which is no longer queued. May raise. */
+  void (*run)(lua_State *L, struct asy_ready *e);
+  /* Told that 'run' raised the value on the top, which it pops. May raise. */
+  void (*fail)(lua_State *L, struct asy_ready *e);
+  /* Told that the loop closes before the entry ran. Never raises. */
+  void (*drop)(lua_State *L, struct asy_ready *e);
+} asy_ready_ops;
+
+typedef struct asy_ready {
+  struct asy_ready *next; /* NULL when not queued */
+  const asy_ready_ops *ops;
+} asy_ready;
+
+typedef struct asy_queue {
+  asy_ready *head, *tail;
+} asy_queue;
+
+/* What the last entry points to. */
+extern asy_ready asy_ready_end;
+
+static inline void asy_queue_init(asy_queue *q) {
+  q->head = q->tail = &asy_ready_end;
+}
+
+static inline bool asy_queue_empty(const asy_queue *q) {
+  return q->head == &asy_ready_end;
+}
+
+static inline bool asy_ready_queued(const asy_ready *e) {
+  return e->next != NULL;
+}
+
+static inline void asy_queue_push(asy_queue *q, asy_ready *e) {
+  e->next = &asy_ready_end;
+  if (asy_queue_empty(q))
+    q->head = e;
+  else
+    q->tail->next = e;
+  q->tail = e;
+}
+
+static inline asy_ready *asy_queue_pop(asy_queue *q) {
+  asy_ready *e = q->head;
+  q->head = e->next;
+  e->next = NULL;
+  return e;
+}
+
+/* Takes back the entry that was queued last, when 'before' was the tail. */
+static inline void asy_queue_unpush(asy_queue *q, asy_ready *e,
+                                    asy_ready *before) {
+  e->next = NULL;
+  if (q->head == e) {
+    asy_queue_init(q);
+  } else {
+    before->next = &asy_ready_end;
+    q->tail = before;
+  }
+}
+
+#endif

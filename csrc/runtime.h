@@ -1,0 +1,112 @@
+/*
+** The runtime: what one Lua state has once, whatever number of loops it makes.
+** Every C function of the library has it as its first upvalue.
+*/
+#ifndef asy_runtime_h
+#define asy_runtime_h
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "compat.h"
+
+/* What a userdata of ours is; those from ASY_FUTURE to ASY_TASK are futures. */
+typedef enum asy_kind {
+  ASY_LOOP = 1,
+  ASY_HANDLE,
+  ASY_TIMERHANDLE,
+  ASY_CALLBACK,
+  ASY_COROUTINE,
+  ASY_TIMEOUT,
+  ASY_WAITSET,
+  ASY_CONTEXT,
+  ASY_CONTEXTVAR,
+  ASY_TOKEN,
+  ASY_READER,
+  ASY_WRITER,
+  ASY_SERVER,
+  ASY_FUTURE,
+  ASY_GATHER,
+  ASY_SHIELD,
+  ASY_TASK,
+  ASY_KINDS
+} asy_kind;
+
+struct asy_future_ops;
+struct asy_gather;
+struct asy_loop;
+struct asy_scope;
+struct asy_task;
+
+typedef struct asy_rt {
+  lua_State *L;             /* the main thread */
+  struct asy_loop *running; /* the loop that is inside uv_run, or NULL */
+  struct asy_task *task;    /* the task whose code runs now, or NULL */
+  lua_State *volatile active; /* the thread that runs Lua under the loop */
+  int pins;                 /* reference of the table of pinned values */
+  uint32_t free_slot;       /* first free slot there, 0 when none is */
+  uint32_t slots;           /* slots there, free ones included */
+  uint32_t pinned;          /* values pinned now */
+  uint64_t last_id;         /* number of the last task made */
+  bool contexts;            /* a context variable has been set */
+  int meta[ASY_KINDS];      /* references of the metatables */
+  const struct asy_future_ops *ops[ASY_KINDS]; /* of the kinds of futures */
+  struct asy_gather *cancelling; /* gathers whose children are to be cancelled */
+  int depth;                /* of completions that complete others */
+  struct asy_scope *scopes; /* pool of the scopes of wait_for */
+  int classes;              /* reference of the list of exception classes */
+  int loops;                /* reference of the weak table of loops */
+  int current_loop;         /* reference of the current event loop, or none */
+  int context;              /* reference of the context outside tasks, or none */
+} asy_rt;
+
+/* The first member of every userdata of ours. */
+typedef struct asy_object {
+  asy_rt *rt;
+  uint8_t kind;
+} asy_object;
+
+/* The runtime, for functions that have it as an upvalue. */
+static inline asy_rt *asy_rt_up(lua_State *L) {
+  return (asy_rt *)lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* A thread with room for a few values, for those who have none at hand: the
+** one that drives the loop, else the main thread. */
+lua_State *asy_rt_state(asy_rt *rt);
+
+/* The runtime of any Lua state into which the library is loaded, or NULL. */
+asy_rt *asy_rt_of(lua_State *L);
+
+/* Makes the state's runtime and pushes it; the same one at every call. */
+asy_rt *asy_rt_open(lua_State *L);
+
+/* Registers functions with the runtime, which is found in the registry, as
+** their upvalue, into the table on the top. */
+void asy_setfuncs(lua_State *L, const luaL_Reg *funcs);
+
+/* Makes the metatable of a kind and leaves it on the stack; 'methods' become
+** its __index, unless 'meta' has one of its own, 'base' is the kind whose
+** methods it inherits or 0. */
+void asy_newmeta(lua_State *L, asy_kind kind, const char *name,
+                 const luaL_Reg *methods, const luaL_Reg *meta, asy_kind base);
+
+/* Pushes a new userdata of the kind, zeroed but for its head. May raise. */
+void *asy_new(lua_State *L, asy_rt *rt, asy_kind kind, size_t size, int nuv);
+
+/* The object at 'idx' if it is one of ours, else NULL. */
+asy_object *asy_toobject(lua_State *L, asy_rt *rt, int idx);
+
+/* The object at 'idx' if it is of that very kind, else NULL. */
+void *asy_tokind(lua_State *L, asy_rt *rt, int idx, asy_kind kind);
+
+/* The argument, which must be of that kind, else an argument error. */
+void *asy_checkkind(lua_State *L, int arg, asy_kind kind);
+
+/* Raises "<name> expected, got <what it is>" for the argument. */
+int asy_typeerror(lua_State *L, int arg, const char *expected);
+
+/* The name of a kind: "asyncio.Task". */
+const char *asy_kindname(asy_kind kind);
+
+#endif

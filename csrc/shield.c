@@ -1,0 +1,83 @@
+/*
+** shield: a future that ends as another does, and can be cancelled without it.
+*/
+#include "await.h"
+#include "pin.h"
+#include "wait.h"
+
+typedef struct asy_shield {
+  asy_future fut;
+  asy_watch watch; /* of the inner future */
+} asy_shield;
+
+
+static void inner_done(asy_watch *w, asy_future *inner) {
+  asy_shield *s = asy_of(w, asy_shield, watch);
+  asy_rt *rt = s->fut.rt;
+  if (inner->state != ASY_CANCELLED)
+    s->fut.flags |= ASY_UNSETTLED;
+  asy_future_done(&s->fut, (asy_state)inner->state);
+  asy_unpin(asy_rt_state(rt), rt, &s->fut.slot);
+}
+
+
+/* The inner future goes on, and reports its own errors. */
+static bool shield_cancel(asy_future *f) {
+  asy_shield *s = (asy_shield *)f;
+  asy_list_remove(&s->watch.link);
+  asy_future_done(f, ASY_CANCELLED);
+  asy_unpin(asy_rt_state(f->rt), f->rt, &f->slot);
+  return true;
+}
+
+
+/* The inner future is the value so far. */
+static void shield_settle(lua_State *L, int idx) {
+  asy_future *f = (asy_future *)lua_touserdata(L, idx), *inner;
+  lua_getiuservalue(L, idx, ASY_FUT_VALUE);
+  inner = (asy_future *)lua_touserdata(L, -1);
+  if (f->state == ASY_FAILED) {
+    asy_future_pusherror(L, -1);
+  } else {
+    f->nresults = inner->nresults;
+    asy_future_pushraw(L, -1);
+  }
+  lua_setiuservalue(L, idx, ASY_FUT_VALUE);
+  lua_pop(L, 1);
+}
+
+
+/* shield(aw, ...) */
+static int shield(lua_State *L) {
+  asy_rt *rt = asy_rt_up(L);
+  asy_shield *s;
+  asy_future *inner;
+  luaL_checkany(L, 1);
+  if (!asy_await_is(L, rt, 1))
+    return asy_await_typeerror(L, 1);
+  asy_loop_get(L, rt);
+  lua_insert(L, 1);
+  asy_await_ensure(L, rt, 1, 2);
+  inner = (asy_future *)lua_touserdata(L, 2);
+  if (inner->state != ASY_PENDING)
+    return 1;
+  lua_getiuservalue(L, 2, ASY_FUT_LOOP);
+  s = (asy_shield *)asy_future_new(L, rt, ASY_SHIELD, sizeof(asy_shield),
+                                   ASY_FUT_VALUES, 3);
+  lua_pushvalue(L, 2);
+  lua_setiuservalue(L, -2, ASY_FUT_VALUE);
+  s->fut.slot = asy_pin(L, rt, -1);
+  asy_future_watch(inner, &s->watch, inner_done);
+  return 1;
+}
+
+
+void asy_shield_open(lua_State *L) {
+  static const asy_future_ops ops = {shield_cancel, shield_settle};
+  static const luaL_Reg funcs[] = {{"shield", shield}, {NULL, NULL}};
+  asy_rt *rt = asy_rt_of(L);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->meta[ASY_FUTURE]);
+  rt->meta[ASY_SHIELD] = luaL_ref(L, LUA_REGISTRYINDEX);
+  rt->ops[ASY_SHIELD] = &ops;
+  asy_setfuncs(L, funcs);
+}

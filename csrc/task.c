@@ -1,0 +1,444 @@
+/*
+** Tasks: making them, and the only lua_resume there is.
+**
+** A task is unfinished from its making to the end of its body, and pinned as
+** long. Its thread is made at the first step, so that a task that waits for
+** its turn is one block of memory. In between it is always one of:
+**   ready    in its loop's queue; ASY_TASK_CANCEL says that it wakes to an error
+**   running  rt->task
+**   parked   ASY_TASK_PARKED; 'how' knows what ends the wait
+*/
+#include "task.h"
+
+#include "context.h"
+#include "coroutine.h"
+#include "debug.h"
+#include "error.h"
+#include "pin.h"
+#include "report.h"
+#include "timeout.h"
+
+
+/* {====== The body ====== */
+
+static int body_done(lua_State *co, int status, lua_KContext ctx) {
+  (void)ctx;
+  if (asy_likely(status == LUA_OK || status == LUA_YIELD))
+    return lua_gettop(co) - 1;
+  asy_rt_of(co)->task->tflags |= ASY_TASK_BODYFAILED;
+  return 1;
+}
+
+
+/* What a task's thread runs: the message handler, the body, its arguments. The
+** protected call takes the traceback where the error is, and lets <close>
+** variables suspend while it unwinds. */
+static int body_main(lua_State *co) {
+  int status = lua_pcallk(co, lua_gettop(co) - 2, LUA_MULTRET, 1, 0, body_done);
+  return body_done(co, status, 0);
+}
+
+
+/* Pushes the function and its arguments of the task at 'idx' onto its thread;
+** returns how many values these are. */
+static int push_body(lua_State *L, lua_State *co, asy_task *t, int idx) {
+  int n = t->nargs;
+  luaL_checkstack(L, n + LUA_MINSTACK, "too many arguments");
+  if (lua_getiuservalue(L, idx, ASY_FUT_VALUE) == LUA_TUSERDATA) {
+    n = asy_coroutine_start(L, -1) - 1;
+  } else {
+    for (int i = 1; i <= n; i++)
+      lua_getiuservalue(L, idx, ASY_TASK_VALUES + i);
+  }
+  if (!lua_checkstack(co, n + LUA_MINSTACK))
+    luaL_error(L, "stack overflow (too many arguments)");
+  lua_xmove(L, co, n + 1);
+  return n + 1;
+}
+
+
+/* Makes the thread, ready to be resumed with *nargs arguments. */
+static lua_State *task_start(lua_State *L, asy_task *t, int *nargs) {
+  int base = lua_gettop(L);
+  lua_State *co;
+  asy_pin_push(L, t->fut.rt, t->fut.slot);
+  co = lua_newthread(L);
+  lua_pushcfunction(co, body_main);
+  lua_pushcfunction(co, asy_task_msgh);
+  *nargs = 1 + push_body(L, co, t, base + 1);
+  lua_settop(L, base + 2); /* the task, its thread */
+  lua_setiuservalue(L, base + 1, ASY_FUT_VALUE);
+  lua_settop(L, base);
+  t->co = co;
+  return co;
+}
+
+/* }====== */
+
+
+/* {====== Steps ====== */
+
+/* The task ended: nothing points to it any more but what the user holds. */
+static void task_release(lua_State *L, asy_task *t) {
+  t->co = NULL;
+  t->fut.loop->tasks--;
+  asy_unpin(L, t->fut.rt, &t->fut.slot);
+}
+
+
+/* Ends the task on the top of L with the error at the top of 'co'. */
+static void task_failed(lua_State *L, lua_State *co, asy_task *t) {
+  asy_rt *rt = t->fut.rt;
+  int idx = lua_gettop(L);
+  lua_xmove(co, L, 1);
+  asy_error_nonil(L);
+  task_release(L, t);
+  if (asy_error_is(L, rt, -1, ASY_CANCELLED_ERROR)) {
+    if (lua_getfield(L, -1, "message") != LUA_TNIL)
+      asy_future_setextra(L, idx, "message");
+    lua_settop(L, idx);
+    lua_pushnil(L); /* the thread can go */
+    lua_setiuservalue(L, idx, ASY_FUT_VALUE);
+    asy_future_done(&t->fut, ASY_CANCELLED);
+    return;
+  }
+  if (asy_error_is(L, rt, -1, ASY_KEYBOARD_INTERRUPT)) {
+    lua_pushvalue(L, -1);
+    asy_loop_fail(L, t->fut.loop);
+    t->fut.flags |= ASY_RETRIEVED;
+  }
+  asy_future_seterror(L, idx);
+}
+
+
+/* Moves the 'n' values on the top of 'co' into a table on L. */
+static void pack_results(lua_State *L, lua_State *co, int n) {
+  int base = lua_gettop(co) - n;
+  lua_createtable(L, n, 1);
+  for (int i = 1; i <= n; i++) {
+    lua_pushvalue(co, base + i);
+    lua_xmove(co, L, 1);
+    lua_rawseti(L, -2, i);
+  }
+  lua_pushinteger(L, n);
+  lua_setfield(L, -2, "n");
+}
+
+
+static void task_finish(lua_State *L, asy_task *t, int status, int nres) {
+  lua_State *co = t->co;
+  int base = lua_gettop(L);
+  if (t->scopes.next != &t->scopes)
+    asy_timeout_dropall(t);
+  asy_pin_push(L, t->fut.rt, t->fut.slot);
+  if (status != LUA_OK || (t->tflags & ASY_TASK_BODYFAILED)) {
+    task_failed(L, co, t);
+    lua_settop(L, base);
+    return;
+  }
+  if (nres > 1) {
+    pack_results(L, co, nres);
+    t->fut.nresults = 2;
+  } else if (nres == 1) {
+    lua_xmove(co, L, 1);
+    t->fut.nresults = 1;
+  } else {
+    lua_pushnil(L);
+  }
+  lua_setiuservalue(L, -2, ASY_FUT_VALUE);
+  task_release(L, t);
+  lua_settop(L, base);
+  asy_future_done(&t->fut, ASY_FINISHED);
+}
+
+
+/* Raises an error at the thread's next instruction. */
+static void throw_hook(lua_State *co, lua_Debug *ar) {
+  (void)ar;
+  lua_sethook(co, NULL, 0, 0);
+  asy_error_raise(co, ASY_RUNTIME_ERROR,
+                  "a task yielded with coroutine.yield: only asyncio's own "
+                  "calls can suspend a task; use asyncio.sleep(0) to give "
+                  "others a turn");
+}
+
+
+/* The body called coroutine.yield, which nobody could ever answer. The thread
+** goes on at once, and meets an error there. */
+static void refuse_yield(asy_task *t, int nres) {
+  lua_pop(t->co, nres);
+  lua_sethook(t->co, throw_hook, LUA_MASKCOUNT, 1);
+  asy_loop_ready(t->fut.loop, &t->ready);
+}
+
+
+/* A task cancelled before its first step never runs. */
+static void cancel_start(lua_State *L, asy_task *t) {
+  int base = lua_gettop(L);
+  asy_pin_push(L, t->fut.rt, t->fut.slot);
+  if (t->tflags & ASY_TASK_HASCORO) {
+    lua_getiuservalue(L, -1, ASY_FUT_VALUE);
+    asy_coroutine_close(L, -1);
+    lua_pop(L, 1);
+  }
+  lua_pushnil(L);
+  lua_setiuservalue(L, -2, ASY_FUT_VALUE);
+  task_release(L, t);
+  lua_settop(L, base);
+  asy_future_done(&t->fut, ASY_CANCELLED);
+}
+
+
+static void task_step(lua_State *L, asy_ready *e) {
+  asy_task *t = asy_of(e, asy_task, ready);
+  asy_rt *rt = t->fut.rt;
+  asy_task *outer = rt->task;
+  lua_State *co = t->co, *active = rt->active;
+  int nargs = 0, nres = 0, status;
+  uint64_t start = t->fut.loop->debug ? asy_loop_now() : 0;
+  if (asy_unlikely(co == NULL)) {
+    if (t->tflags & ASY_TASK_CANCEL) {
+      cancel_start(L, t);
+      return;
+    }
+    co = task_start(L, t, &nargs);
+  }
+  rt->task = t;
+  rt->active = co;
+  status = lua_resume(co, L, nargs, &nres);
+  rt->task = outer;
+  rt->active = active;
+  if (asy_unlikely(start != 0))
+    asy_debug_step(L, t, start);
+  if (status != LUA_YIELD)
+    task_finish(L, t, status, nres);
+  else if (asy_unlikely(!(t->tflags & ASY_TASK_PARKED) &&
+                        !asy_ready_queued(&t->ready)))
+    refuse_yield(t, nres);
+}
+
+
+/* The step raised outside of the body: no memory for the thread or for the
+** results. The task fails with that error. */
+static void task_stepfailed(lua_State *L, asy_ready *e) {
+  asy_task *t = asy_of(e, asy_task, ready);
+  int err = lua_gettop(L);
+  if (t->fut.state != ASY_PENDING) {
+    lua_pop(L, 1);
+    return;
+  }
+  asy_timeout_dropall(t);
+  asy_pin_push(L, t->fut.rt, t->fut.slot);
+  lua_pushvalue(L, err);
+  task_release(L, t);
+  asy_future_seterror(L, err + 1);
+  lua_settop(L, err - 1);
+}
+
+
+static void task_dropped(lua_State *L, asy_ready *e) {
+  (void)L;
+  (void)e; /* closing a loop ends all tasks first */
+}
+
+
+static const asy_ready_ops task_ops = {task_step, task_stepfailed,
+                                       task_dropped};
+
+/* }====== */
+
+
+/* {====== Making ====== */
+
+asy_task *asy_task_new(lua_State *L, asy_rt *rt, int loopidx, int nargs) {
+  int body = lua_gettop(L) - nargs;
+  bool coro = lua_type(L, body) == LUA_TUSERDATA;
+  asy_loop *loop = (asy_loop *)lua_touserdata(L, loopidx);
+  asy_task *t;
+  if (nargs > ASY_TASK_MAXARGS)
+    luaL_error(L, "too many arguments to a task (more than %d)",
+               ASY_TASK_MAXARGS);
+  asy_loop_checkopen(L, loop);
+  t = (asy_task *)asy_future_new(L, rt, ASY_TASK, sizeof(asy_task),
+                                 ASY_TASK_VALUES + nargs + coro, loopidx);
+  lua_insert(L, body); /* task, body, arguments */
+  asy_list_init(&t->scopes);
+  t->ready.ops = &task_ops;
+  t->id = (uint32_t)++rt->last_id;
+  t->nargs = (uint8_t)nargs;
+  for (int i = nargs; i >= 1; i--)
+    lua_setiuservalue(L, body, ASY_TASK_VALUES + i);
+  if (coro) { /* the body is used up, the object stays for get_coro */
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, body, ASY_TASK_VALUES + 1);
+    t->tflags |= ASY_TASK_HASCORO;
+  }
+  lua_setiuservalue(L, body, ASY_FUT_VALUE);
+  if (rt->contexts) {
+    asy_context_copy(L, rt);
+    lua_setiuservalue(L, body, ASY_TASK_CONTEXT);
+  }
+  if (asy_unlikely(loop->debug)) {
+    asy_debug_source(L);
+    asy_future_setextra(L, body, "source");
+  }
+  t->fut.slot = asy_pin(L, rt, body);
+  loop->tasks++;
+  asy_loop_ready(loop, &t->ready);
+  return t;
+}
+
+/* }====== */
+
+
+static int step_protected(lua_State *L) {
+  task_step(L, (asy_ready *)lua_touserdata(L, 1));
+  return 0;
+}
+
+
+void asy_task_eager(lua_State *L, asy_task *t, asy_ready *before) {
+  asy_loop *loop = t->fut.loop;
+  if (loop->rt->running != loop)
+    return;
+  asy_queue_unpush(&loop->ready, &t->ready, before);
+  lua_pushcfunction(L, step_protected);
+  lua_pushlightuserdata(L, &t->ready);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+    task_stepfailed(L, &t->ready);
+}
+
+
+/* {====== Cancelling ====== */
+
+/* Ends the wait of a parked task, which wakes to a CancelledError. */
+static void interrupt_parked(asy_task *t) {
+  t->tflags |= ASY_TASK_CANCEL;
+  asy_unpark(t);
+}
+
+
+void asy_task_interrupt(asy_task *t) {
+  asy_future *next;
+  if (!(t->tflags & ASY_TASK_PARKED)) {
+    t->tflags |= ASY_TASK_CANCEL;
+    return;
+  }
+  next = t->how->abort(t);
+  if (next == NULL)
+    interrupt_parked(t);
+  else
+    asy_future_cancel(next);
+}
+
+
+/* Follows the chain of tasks that await tasks. A ring of them, which a second
+** pointer at half the speed meets, is broken at the meeting point. */
+bool asy_task_cancel(asy_task *t) {
+  asy_task *slow = t;
+  if (t->fut.state != ASY_PENDING)
+    return false;
+  for (unsigned hops = 1;; hops++) {
+    asy_future *next;
+    t->cancels++;
+    if (!(t->tflags & ASY_TASK_PARKED)) {
+      t->tflags |= ASY_TASK_CANCEL;
+      return true;
+    }
+    next = t->how->abort(t);
+    if (next != NULL && next->kind != ASY_TASK)
+      return asy_future_cancel(next);
+    if (next == NULL || next == &slow->fut) {
+      asy_list_remove(&t->watch.link);
+      interrupt_parked(t);
+      return true;
+    }
+    if (hops % 2 == 0)
+      slow = (asy_task *)slow->on;
+    t = (asy_task *)next;
+  }
+}
+
+
+static bool task_cancel(asy_future *f) {
+  return asy_task_cancel((asy_task *)f);
+}
+
+
+unsigned asy_task_uncancel(asy_task *t) {
+  if (t->cancels > 0)
+    t->cancels--;
+  if (t->cancels == 0)
+    t->tflags &= (uint8_t)~ASY_TASK_CANCEL;
+  return t->cancels;
+}
+
+
+void asy_task_pushcancelled(lua_State *L, asy_task *t) {
+  asy_pin_push(L, t->fut.rt, t->fut.slot);
+  asy_future_getextra(L, -1, "message");
+  lua_remove(L, -2);
+  asy_error_wrap(L, t->fut.rt, ASY_CANCELLED_ERROR);
+}
+
+
+void asy_task_kill(lua_State *L, asy_task *t) {
+  lua_State *co = t->co;
+  int base = lua_gettop(L), status = LUA_OK;
+  if (t->fut.state != ASY_PENDING)
+    return;
+  if (t->tflags & ASY_TASK_PARKED) {
+    t->how->abort(t);
+    asy_list_remove(&t->watch.link);
+    t->tflags &= (uint8_t)~ASY_TASK_PARKED;
+  }
+  asy_timeout_dropall(t);
+  asy_pin_push(L, t->fut.rt, t->fut.slot);
+  task_release(L, t);
+  asy_future_done(&t->fut, ASY_CANCELLED);
+  if (co != NULL)
+    status = asy_closethread(co, L);
+  if (status != LUA_OK && status != LUA_YIELD) {
+    lua_xmove(co, L, 1);
+    asy_report_error(L, t->fut.loop,
+                     "error while a pending task was closed with its loop",
+                     base + 1);
+  }
+  lua_pushnil(L);
+  lua_setiuservalue(L, base + 1, ASY_FUT_VALUE);
+  lua_settop(L, base);
+}
+
+/* }====== */
+
+
+/* {====== Listing ====== */
+
+uint32_t asy_task_list(lua_State *L, asy_rt *rt, const asy_loop *loop) {
+  uint32_t n = 0;
+  int list;
+  lua_newtable(L);
+  list = lua_gettop(L);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->pins);
+  for (uint32_t slot = 1; slot <= rt->slots; slot++) {
+    asy_task *t;
+    lua_rawgeti(L, list + 1, slot);
+    t = (asy_task *)asy_tokind(L, rt, -1, ASY_TASK);
+    if (t != NULL && t->fut.state == ASY_PENDING &&
+        (loop == NULL || t->fut.loop == loop))
+      lua_rawseti(L, list, ++n);
+    else
+      lua_pop(L, 1);
+  }
+  lua_settop(L, list);
+  asy_task_sort(L, list, n);
+  return n;
+}
+
+/* }====== */
+
+
+void asy_task_opencore(lua_State *L) {
+  static const asy_future_ops ops = {task_cancel, NULL};
+  asy_rt_of(L)->ops[ASY_TASK] = &ops;
+}

@@ -1,0 +1,144 @@
+/*
+** Tasks: a Lua function that runs on a thread of its own, a step at a time. The
+** only file that resumes threads is task.c.
+*/
+#ifndef asy_task_h
+#define asy_task_h
+
+#include "future.h"
+
+struct asy_task;
+
+/* A way of waiting. */
+typedef struct asy_wait {
+  const char *what; /* for people: "sleep", "future" */
+  /* Called by cancellation, once, while the task is parked. Either ends the
+  ** wait (unlinks, unsets timers) and returns NULL: the task is then woken; or
+  ** returns the future whose cancellation will bring the wake-up. Runs no
+  ** Lua. */
+  asy_future *(*abort)(struct asy_task *t);
+} asy_wait;
+
+/* Flags of a task. */
+#define ASY_TASK_CANCEL 1     /* CancelledError is due at the wake-up */
+#define ASY_TASK_PARKED 2     /* waits; the wake-up is still to come */
+#define ASY_TASK_BODYFAILED 4 /* the body ended with an error */
+#define ASY_TASK_ATOMIC 8     /* awaits are forbidden now */
+#define ASY_TASK_RETHROW 16   /* an error on its way keeps its traceback */
+#define ASY_TASK_SWALLOWED 32 /* a CancelledError was delivered (debug) */
+#define ASY_TASK_HASCORO 64   /* its Coroutine object is the first argument */
+
+typedef struct asy_task {
+  asy_future fut;
+  asy_ready ready;
+  const asy_wait *how; /* the way it waits while parked */
+  void *on;            /* what it waits for, if that is an object */
+  asy_watch watch;     /* its place in a future's watchers or a wait queue */
+  asy_timer timer;     /* of sleep */
+  lua_State *co;       /* its thread, NULL before the first step */
+  asy_list scopes;     /* its timeouts, the innermost first */
+  uint32_t id;
+  uint16_t cancels;    /* cancellations asked for and not taken back */
+  uint8_t tflags;
+  uint8_t nargs;       /* arguments of the body that wait in user values */
+} asy_task;
+
+/* User values of a task beyond a future's; the arguments follow. */
+#define ASY_TASK_CONTEXT (ASY_FUT_VALUES + 1)
+#define ASY_TASK_VALUES (ASY_FUT_VALUES + 1)
+#define ASY_TASK_MAXARGS 200
+
+void asy_task_open(lua_State *L);
+
+/* Makes the tasks of the runtime work; called by asy_task_open. */
+void asy_task_opencore(lua_State *L);
+
+/* {====== park.c: the one way to suspend ====== */
+
+/* The running task, whose thread L is. Raises a RuntimeError that names
+** 'fname' and the culprit where no await is possible. */
+asy_task *asy_task_here(lua_State *L, asy_rt *rt, const char *fname);
+
+/* Suspends the task from the C function that returns this call's result; 'k'
+** goes on when it is woken. 'on' is an object that it waits for, or NULL. The
+** C function's stack stays as it is. */
+int asy_park(lua_State *L, asy_task *t, const asy_wait *how, void *on,
+             lua_KFunction k);
+
+/* Wakes a parked task in the next turn; one that is not parked is left
+** alone, so a wake-up can never reach a later wait. Never raises. */
+void asy_unpark(asy_task *t);
+
+/* Gives every other ready task a turn, then goes on with 'k'. */
+int asy_park_turn(lua_State *L, asy_task *t, lua_KFunction k);
+
+/* To be called first by every 'k': raises CancelledError if that is due. */
+void asy_woken(lua_State *L, asy_task *t);
+
+/* The same question without the error: whether a CancelledError is due. Who
+** asks gives back what the wake-up brought, then calls asy_woken. */
+static inline bool asy_iscancelled(const asy_task *t) {
+  return (t->tflags & ASY_TASK_CANCEL) != 0;
+}
+
+/* }====== */
+
+/* Makes a task of the function and its 'nargs' arguments on the top, which it
+** replaces by the task, and schedules its first step on the loop at 'loopidx'.
+** The body may also be a Coroutine object, without arguments. */
+asy_task *asy_task_new(lua_State *L, asy_rt *rt, int loopidx, int nargs);
+
+/* create_task: makes a task of the awaitable at 'idx', which is no future, and
+** the arguments or options above it, by the loop's task factory if it has
+** one. The task takes the place of 'idx', and the top is there. */
+void asy_task_create(lua_State *L, asy_rt *rt, int loopidx, int idx);
+
+/* The error of the failed future at 'idx' is about to be raised in the running
+** task: notes its traceback, so that the task's own can go on from there. */
+void asy_task_crossing(lua_State *L, int idx);
+
+/* Pushes the traceback of the failed future at 'idx', or nil. */
+int asy_future_gettraceback(lua_State *L, int idx);
+
+/* Asks for cancellation, following awaited futures; false when done. */
+bool asy_task_cancel(asy_task *t);
+
+/* Asks the task to raise CancelledError at its wake-up, without a count. */
+void asy_task_interrupt(asy_task *t);
+
+/* Pushes the CancelledError of the task, with the message it was given. */
+void asy_task_pushcancelled(lua_State *L, asy_task *t);
+
+/* Takes one cancellation back; returns how many are left. */
+unsigned asy_task_uncancel(asy_task *t);
+
+/* Ends an unfinished task of a loop that closes: runs its <close> variables,
+** which cannot suspend. Reports what they raise. */
+void asy_task_kill(lua_State *L, asy_task *t);
+
+/* Runs the first step of the task that was just made at once, inside the
+** caller's; 'before' was the tail of its loop's queue then. */
+void asy_task_eager(lua_State *L, asy_task *t, asy_ready *before);
+
+/* Pushes the userdata of an unfinished task. */
+void asy_task_push(lua_State *L, asy_task *t);
+
+/* Pushes the task's name. */
+void asy_task_pushname(lua_State *L, asy_task *t, int idx);
+
+/* The unfinished tasks of the loop as a new list in order of creation, on the
+** top; all loops' with NULL. Returns their number. */
+uint32_t asy_task_list(lua_State *L, asy_rt *rt, const asy_loop *loop);
+
+/* Sorts the 'n' tasks of the list at 'idx' by their numbers. */
+void asy_task_sort(lua_State *L, int idx, uint32_t n);
+
+/* The message handler of every protected call under a task: takes the
+** traceback where the error is raised. */
+int asy_task_msgh(lua_State *L);
+
+/* Raises the error on the top again, which that handler has met; its
+** traceback stays that of the first time. */
+int asy_task_rethrow(lua_State *L, asy_rt *rt);
+
+#endif

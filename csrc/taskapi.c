@@ -1,0 +1,358 @@
+/*
+** Tasks as Lua sees them.
+*/
+#include "await.h"
+#include "context.h"
+#include "coroutine.h"
+#include "error.h"
+#include "graph.h"
+#include "pin.h"
+
+
+void asy_task_push(lua_State *L, asy_task *t) {
+  asy_pin_push(L, t->fut.rt, t->fut.slot);
+}
+
+
+void asy_task_pushname(lua_State *L, asy_task *t, int idx) {
+  if (asy_future_getextra(L, idx, "name") == LUA_TSTRING)
+    return;
+  lua_pop(L, 1);
+  lua_pushfstring(L, "Task-%d", (int)t->id);
+}
+
+
+static asy_task *task_at(lua_State *L, int list, lua_Integer i) {
+  asy_task *t;
+  lua_rawgeti(L, list, i);
+  t = (asy_task *)lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return t;
+}
+
+
+/* A shell sort: slots are nearly in order, and no comparison can fail. */
+void asy_task_sort(lua_State *L, int idx, uint32_t n) {
+  idx = lua_absindex(L, idx);
+  for (uint32_t gap = n / 2; gap > 0; gap /= 2) {
+    for (uint32_t i = gap + 1; i <= n; i++) {
+      uint32_t j = i;
+      uint32_t id = task_at(L, idx, i)->id;
+      lua_rawgeti(L, idx, i);
+      for (; j > gap && task_at(L, idx, j - gap)->id > id; j -= gap) {
+        lua_rawgeti(L, idx, j - gap);
+        lua_rawseti(L, idx, j);
+      }
+      lua_rawseti(L, idx, j);
+    }
+  }
+}
+
+
+/* {====== Making ====== */
+
+/* Calls the task factory, which is on the top, with the loop, a Coroutine of
+** what is at 'idx' and above, and the options. */
+static void call_factory(lua_State *L, asy_rt *rt, int loopidx, int idx) {
+  lua_insert(L, idx); /* factory, body, arguments or options */
+  if (asy_tokind(L, rt, idx + 1, ASY_COROUTINE) == NULL) {
+    asy_await_function(L, rt, idx + 1);
+    asy_coroutine_new(L, rt, lua_gettop(L) - idx - 1);
+  }
+  lua_settop(L, idx + 2); /* factory, coroutine, options or nil */
+  lua_pushvalue(L, loopidx);
+  lua_insert(L, idx + 1);
+  lua_call(L, 3, 1);
+  if (asy_tokind(L, rt, -1, ASY_TASK) == NULL)
+    asy_error_raise(L, ASY_RUNTIME_ERROR,
+                    "the task factory must return a task (got %s)",
+                    luaL_typename(L, -1));
+}
+
+
+/* Checks the options at 'idx', and pushes the name as a string or nil, the
+** context or nil, and whether to start eagerly. */
+static void check_options(lua_State *L, asy_rt *rt, int idx) {
+  if (lua_isnil(L, idx)) {
+    lua_settop(L, idx + 3);
+    return;
+  }
+  luaL_checktype(L, idx, LUA_TTABLE);
+  if (lua_getfield(L, idx, "name") != LUA_TNIL) {
+    luaL_tolstring(L, -1, NULL);
+    lua_remove(L, -2);
+  }
+  if (lua_getfield(L, idx, "context") != LUA_TNIL)
+    luaL_argcheck(L, asy_tokind(L, rt, -1, ASY_CONTEXT) != NULL, idx,
+                  "field 'context' must be a Context");
+  lua_getfield(L, idx, "eager_start");
+}
+
+
+/* Makes a task of the Coroutine at 'idx', with the options above it. */
+static void task_of_coroutine(lua_State *L, asy_rt *rt, int loopidx, int idx) {
+  asy_loop *loop = (asy_loop *)lua_touserdata(L, loopidx);
+  int name = idx + 2, context = idx + 3, eager = idx + 4;
+  asy_ready *before;
+  asy_task *t;
+  lua_settop(L, idx + 1);
+  check_options(L, rt, idx + 1);
+  asy_loop_checkopen(L, loop);
+  asy_coroutine_take(L, idx);
+  before = loop->ready.tail;
+  lua_pushvalue(L, idx);
+  t = asy_task_new(L, rt, loopidx, 0);
+  lua_replace(L, idx);
+  if (!lua_isnil(L, name)) {
+    lua_pushvalue(L, name);
+    asy_future_setextra(L, idx, "name");
+  }
+  if (!lua_isnil(L, context)) {
+    lua_pushvalue(L, context);
+    lua_setiuservalue(L, idx, ASY_TASK_CONTEXT);
+  }
+  if (lua_toboolean(L, eager))
+    asy_task_eager(L, t, before);
+  lua_settop(L, idx);
+}
+
+
+void asy_task_create(lua_State *L, asy_rt *rt, int loopidx, int idx) {
+  int factory;
+  if (asy_unlikely(!asy_await_is(L, rt, idx) || asy_tofuture(L, rt, idx)))
+    asy_await_typeerror(L, idx);
+  factory = lua_getiuservalue(L, loopidx, ASY_LOOP_FACTORY);
+  if (factory != LUA_TNIL) {
+    call_factory(L, rt, loopidx, idx);
+    return;
+  }
+  lua_pop(L, 1);
+  if (asy_tokind(L, rt, idx, ASY_COROUTINE) != NULL) {
+    task_of_coroutine(L, rt, loopidx, idx);
+    return;
+  }
+  asy_await_function(L, rt, idx);
+  asy_task_new(L, rt, loopidx, lua_gettop(L) - idx);
+}
+
+
+/* create_task(fn, ...) */
+static int create_task(lua_State *L) {
+  asy_rt *rt = asy_rt_up(L);
+  luaL_checkany(L, 1);
+  if (asy_unlikely(rt->running == NULL))
+    return asy_error_raise(L, ASY_RUNTIME_ERROR,
+                           "create_task: no running event loop (use "
+                           "loop:create_task outside of one)");
+  if (asy_unlikely(!asy_await_is(L, rt, 1) || asy_tofuture(L, rt, 1)))
+    return asy_await_typeerror(L, 1);
+  asy_loop_push(L, rt->running);
+  lua_insert(L, 1);
+  asy_task_create(L, rt, 1, 2);
+  return 1;
+}
+
+
+/* loop:create_task(fn, ...) */
+static int loop_create_task(lua_State *L) {
+  asy_rt *rt = asy_rt_up(L);
+  asy_checkkind(L, 1, ASY_LOOP);
+  luaL_checkany(L, 2);
+  asy_task_create(L, rt, 1, 2);
+  return 1;
+}
+
+
+/* Task(coro, options): what a task factory calls */
+static int new_task(lua_State *L) {
+  asy_rt *rt = asy_rt_up(L);
+  asy_checkkind(L, 1, ASY_COROUTINE);
+  lua_settop(L, 2);
+  if (!lua_isnil(L, 2))
+    luaL_checktype(L, 2, LUA_TTABLE);
+  if (lua_istable(L, 2) && lua_getfield(L, 2, "loop") != LUA_TNIL)
+    asy_checkkind(L, 3, ASY_LOOP);
+  else
+    asy_loop_get(L, rt);
+  lua_insert(L, 1);
+  lua_settop(L, 3);
+  task_of_coroutine(L, rt, 1, 2);
+  return 1;
+}
+
+/* }====== */
+
+
+/* {====== Methods ====== */
+
+static asy_task *check_task(lua_State *L) {
+  return (asy_task *)asy_checkkind(L, 1, ASY_TASK);
+}
+
+
+static int get_name(lua_State *L) {
+  asy_task_pushname(L, check_task(L), 1);
+  return 1;
+}
+
+
+static int task_set_name(lua_State *L) {
+  check_task(L);
+  luaL_checkany(L, 2);
+  luaL_tolstring(L, 2, NULL);
+  asy_future_setextra(L, 1, "name");
+  lua_settop(L, 1);
+  return 1;
+}
+
+
+/* The Coroutine object the task was made of, else its thread while it has
+** one. */
+static int get_coro(lua_State *L) {
+  asy_task *t = check_task(L);
+  if (t->tflags & ASY_TASK_HASCORO)
+    lua_getiuservalue(L, 1, ASY_TASK_VALUES + 1);
+  else if (t->co != NULL)
+    lua_getiuservalue(L, 1, ASY_FUT_VALUE);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+
+static int get_context(lua_State *L) {
+  check_task(L);
+  asy_context_pushtask(L, 1);
+  return 1;
+}
+
+
+static int cancelling(lua_State *L) {
+  lua_pushinteger(L, check_task(L)->cancels);
+  return 1;
+}
+
+
+static int uncancel(lua_State *L) {
+  lua_pushinteger(L, asy_task_uncancel(check_task(L)));
+  return 1;
+}
+
+
+/* Where the task waits, where it is, or where it failed. */
+static int traceback(lua_State *L) {
+  asy_task *t = check_task(L);
+  lua_settop(L, 1);
+  if (t->fut.state == ASY_FINISHED || t->fut.state == ASY_CANCELLED)
+    lua_pushnil(L);
+  else if (t->fut.state == ASY_FAILED)
+    asy_future_gettraceback(L, 1);
+  else if (t->co == NULL)
+    lua_pushliteral(L, "stack traceback:\n\t(the task has not started)");
+  else
+    luaL_traceback(L, t->co, NULL, t->co == L ? 1 : 0);
+  return 1;
+}
+
+
+static int task_tostring(lua_State *L) {
+  static const char *const state[] = {"pending", "finished", "failed",
+                                      "cancelled"};
+  asy_task *t = check_task(L);
+  luaL_Buffer b;
+  lua_settop(L, 1);
+  luaL_buffinit(L, &b);
+  asy_task_pushname(L, t, 1);
+  lua_pushfstring(L, "<Task %s name='%s'", t->fut.state == ASY_PENDING &&
+                  t->cancels > 0 ? "cancelling" : state[t->fut.state],
+                  lua_tostring(L, -1));
+  lua_remove(L, -2);
+  luaL_addvalue(&b);
+  if (t->fut.state == ASY_PENDING) {
+    luaL_addchar(&b, ' ');
+    asy_graph_describe(L, t);
+    luaL_addvalue(&b);
+  } else if (t->fut.state == ASY_FAILED) {
+    luaL_addstring(&b, " exception=");
+    lua_getiuservalue(L, 1, ASY_FUT_VALUE);
+    luaL_tolstring(L, -1, NULL);
+    lua_remove(L, -2);
+    luaL_addvalue(&b);
+  }
+  if (asy_future_getextra(L, 1, "source") == LUA_TSTRING) {
+    luaL_addstring(&b, " created at ");
+    luaL_addvalue(&b);
+  } else {
+    lua_pop(L, 1);
+  }
+  luaL_addchar(&b, '>');
+  luaL_pushresult(&b);
+  return 1;
+}
+
+
+/* current_task(loop) */
+static int current_task(lua_State *L) {
+  asy_rt *rt = asy_rt_up(L);
+  asy_loop *loop = rt->running;
+  if (!lua_isnoneornil(L, 1))
+    loop = (asy_loop *)asy_checkkind(L, 1, ASY_LOOP);
+  if (rt->task != NULL && rt->task->fut.loop == loop)
+    asy_task_push(L, rt->task);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+
+/* all_tasks(loop) */
+static int all_tasks(lua_State *L) {
+  asy_rt *rt = asy_rt_up(L);
+  asy_loop *loop = rt->running;
+  if (!lua_isnoneornil(L, 1))
+    loop = (asy_loop *)asy_checkkind(L, 1, ASY_LOOP);
+  else if (loop == NULL)
+    return asy_error_raise(L, ASY_RUNTIME_ERROR, "no running event loop");
+  asy_task_list(L, rt, loop);
+  return 1;
+}
+
+/* }====== */
+
+
+void asy_task_open(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"get_name", get_name},
+      {"set_name", task_set_name},
+      {"get_coro", get_coro},
+      {"get_context", get_context},
+      {"cancelling", cancelling},
+      {"uncancel", uncancel},
+      {"traceback", traceback},
+      {NULL, NULL},
+  };
+  static const luaL_Reg meta[] = {
+      {"__tostring", task_tostring},
+      {NULL, NULL},
+  };
+  static const luaL_Reg funcs[] = {
+      {"create_task", create_task},
+      {"loop_create_task", loop_create_task},
+      {"new_task", new_task},
+      {"current_task", current_task},
+      {"all_tasks", all_tasks},
+      {NULL, NULL},
+  };
+  asy_rt *rt = asy_rt_of(L);
+  asy_newmeta(L, ASY_TASK, "asyncio.Task", methods, meta, ASY_FUTURE);
+  lua_pop(L, 1);
+  asy_setfuncs(L, funcs);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->meta[ASY_LOOP]);
+  lua_getfield(L, -1, "__methods");
+  lua_getfield(L, -3, "loop_create_task");
+  lua_setfield(L, -2, "create_task");
+  lua_pop(L, 2);
+  lua_pushnil(L);
+  lua_setfield(L, -2, "loop_create_task");
+  asy_task_opencore(L);
+}

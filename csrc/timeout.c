@@ -1,0 +1,399 @@
+/*
+** The scope behind timeout() and wait_for(). A scope is in its task's list from
+** its entry to its exit, the innermost first:
+**   active    the deadline is ahead, or there is none
+**   expiring  the deadline has passed: the task was cancelled, once
+**   expired   left after that; exited: left before that
+*/
+#include "timeout.h"
+
+#include <stdlib.h>
+
+#include "await.h"
+#include "coroutine.h"
+#include "error.h"
+#include "pin.h"
+
+typedef enum scope_state { ACTIVE, EXPIRING, EXPIRED, EXITED } scope_state;
+
+typedef struct asy_scope {
+  asy_rt *rt;
+  uint8_t kind;
+  uint8_t state;
+  bool pooled;      /* of a wait_for: in C memory, not a userdata */
+  bool timed;       /* has a deadline, 'timer.when' */
+  uint16_t cancels; /* of the task, at the entry */
+  uint32_t slot;    /* pin, while in the task's list */
+  asy_task *task;   /* NULL once left */
+  asy_list link;    /* in the task's scopes; in the pool by 'next' */
+  asy_timer timer;
+} asy_scope;
+
+
+/* {====== Scopes ====== */
+
+static void scope_expire(asy_scope *s) {
+  s->state = EXPIRING;
+  asy_task_cancel(s->task);
+}
+
+
+static void scope_due(asy_timer *timer) {
+  scope_expire(asy_of(timer, asy_scope, timer));
+}
+
+
+/* Sets the deadline; one that has passed takes effect at the next await. */
+static void scope_arm(asy_scope *s, uint64_t when) {
+  asy_loop *loop = s->task->fut.loop;
+  asy_loop_unsettimer(loop, &s->timer);
+  s->timed = true;
+  s->timer.when = when;
+  if (when > asy_loop_now())
+    asy_loop_settimer(loop, &s->timer, when, scope_due);
+  else
+    scope_expire(s);
+}
+
+
+static void scope_enter(asy_scope *s, asy_task *t) {
+  s->task = t;
+  s->cancels = t->cancels;
+  asy_list_prepend(&t->scopes, &s->link);
+}
+
+
+/* Leaves the scope; true when a CancelledError that leaves with it is its own,
+** and shall become a TimeoutError. */
+static bool scope_exit(asy_scope *s) {
+  asy_task *t = s->task;
+  asy_loop_unsettimer(t->fut.loop, &s->timer);
+  asy_list_remove(&s->link);
+  s->task = NULL;
+  if (s->state != EXPIRING) {
+    s->state = EXITED;
+    return false;
+  }
+  s->state = EXPIRED;
+  return asy_task_uncancel(t) <= s->cancels;
+}
+
+
+static asy_scope *scope_take(asy_rt *rt) {
+  asy_scope *s = rt->scopes;
+  if (s != NULL)
+    rt->scopes = (asy_scope *)s->link.next;
+  else
+    s = (asy_scope *)malloc(sizeof(asy_scope));
+  if (s == NULL)
+    return NULL;
+  *s = (asy_scope){.rt = rt, .kind = ASY_TIMEOUT, .pooled = true};
+  return s;
+}
+
+
+static void scope_give(asy_scope *s) {
+  s->link.next = (asy_list *)s->rt->scopes;
+  s->rt->scopes = s;
+}
+
+
+void asy_timeout_freepool(asy_rt *rt) {
+  while (rt->scopes != NULL) {
+    asy_scope *s = rt->scopes;
+    rt->scopes = (asy_scope *)s->link.next;
+    free(s);
+  }
+}
+
+
+void asy_timeout_dropall(asy_task *t) {
+  while (!asy_list_empty(&t->scopes)) {
+    asy_scope *s = asy_of(t->scopes.next, asy_scope, link);
+    scope_exit(s);
+    if (s->pooled)
+      scope_give(s);
+    else
+      asy_unpin(asy_rt_state(s->rt), s->rt, &s->slot);
+  }
+}
+
+/* }====== */
+
+
+/* {====== timeout() and timeout_at() ====== */
+
+static asy_scope *check_scope(lua_State *L) {
+  return (asy_scope *)asy_checkkind(L, 1, ASY_TIMEOUT);
+}
+
+
+/* Makes a scope of the running task; 'fname' asks for it. */
+static asy_scope *timeout_new(lua_State *L, const char *fname) {
+  asy_rt *rt = asy_rt_up(L);
+  asy_scope *s;
+  if (rt->task == NULL)
+    asy_error_raise(L, ASY_RUNTIME_ERROR, "'%s' must be called in a task",
+                    fname);
+  s = (asy_scope *)asy_new(L, rt, ASY_TIMEOUT, sizeof(asy_scope), 0);
+  s->slot = asy_pin(L, rt, -1);
+  scope_enter(s, rt->task);
+  return s;
+}
+
+
+/* timeout(delay) */
+static int timeout(lua_State *L) {
+  bool timed = !lua_isnoneornil(L, 1);
+  lua_Number delay = timed ? asy_checktime(L, 1) : 0;
+  asy_scope *s = timeout_new(L, "timeout");
+  if (timed)
+    scope_arm(s, asy_loop_after(delay));
+  return 1;
+}
+
+
+/* timeout_at(when) */
+static int timeout_at(lua_State *L) {
+  bool timed = !lua_isnoneornil(L, 1);
+  lua_Number when = timed ? asy_checktime(L, 1) : 0;
+  asy_scope *s = timeout_new(L, "timeout_at");
+  if (timed)
+    scope_arm(s, asy_loop_at(when));
+  return 1;
+}
+
+
+static int timeout_when(lua_State *L) {
+  asy_scope *s = check_scope(L);
+  if (s->timed)
+    lua_pushnumber(L, (lua_Number)s->timer.when * 1e-9);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+
+/* scope:reschedule(when) */
+static int reschedule(lua_State *L) {
+  static const char *const name[] = {"active", "expiring", "expired",
+                                     "finished"};
+  asy_scope *s = check_scope(L);
+  bool timed = !lua_isnoneornil(L, 2);
+  lua_Number when = timed ? asy_checktime(L, 2) : 0;
+  if (s->state != ACTIVE)
+    return asy_error_raise(L, ASY_RUNTIME_ERROR,
+                           "cannot reschedule a timeout that is %s",
+                           name[s->state]);
+  if (timed) {
+    scope_arm(s, asy_loop_at(when));
+  } else {
+    asy_loop_unsettimer(s->task->fut.loop, &s->timer);
+    s->timed = false;
+  }
+  return 0;
+}
+
+
+static int expired(lua_State *L) {
+  asy_scope *s = check_scope(L);
+  lua_pushboolean(L, s->state == EXPIRING || s->state == EXPIRED);
+  return 1;
+}
+
+
+/* __close(scope, err) */
+static int timeout_close(lua_State *L) {
+  asy_rt *rt = asy_rt_up(L);
+  asy_scope *s = check_scope(L);
+  bool own;
+  if (s->task == NULL)
+    return 0;
+  own = scope_exit(s);
+  asy_unpin(L, rt, &s->slot);
+  if (own && asy_error_is(L, rt, 2, ASY_CANCELLED_ERROR))
+    return asy_error_raise(L, ASY_TIMEOUT_ERROR, "timed out");
+  return 0;
+}
+
+
+static int timeout_tostring(lua_State *L) {
+  static const char *const name[] = {"active", "expiring", "expired",
+                                     "finished"};
+  lua_pushfstring(L, "<Timeout [%s]>", name[check_scope(L)->state]);
+  return 1;
+}
+
+/* }====== */
+
+
+/* {====== wait_for() ====== */
+
+static int timed_out(lua_State *L) {
+  return asy_error_raise(L, ASY_TIMEOUT_ERROR, "timed out");
+}
+
+
+/* Leaves the innermost scope, which is that of the ending wait_for. */
+static bool leave(asy_task *t) {
+  asy_scope *s = asy_of(t->scopes.next, asy_scope, link);
+  bool own = scope_exit(s);
+  scope_give(s);
+  return own;
+}
+
+
+/* The awaited future, at 1, ended or the task was cancelled. */
+static int future_woken(lua_State *L, int status, lua_KContext ctx) {
+  asy_task *t = asy_rt_up(L)->task;
+  asy_future *f = (asy_future *)lua_touserdata(L, 1);
+  bool is_cancel = asy_iscancelled(t) || f->state == ASY_CANCELLED;
+  (void)status;
+  (void)ctx;
+  if (leave(t) && is_cancel) {
+    t->tflags &= (uint8_t)~ASY_TASK_CANCEL;
+    return timed_out(L);
+  }
+  asy_woken(L, t);
+  return asy_await_values(L, t, 1);
+}
+
+
+/* The function's results are above the message handler, at 1; or its error. */
+static int function_done(lua_State *L, int status, lua_KContext ctx) {
+  asy_rt *rt = asy_rt_up(L);
+  bool own = leave(rt->task);
+  (void)ctx;
+  if (status == LUA_OK || status == LUA_YIELD)
+    return lua_gettop(L) - 1;
+  if (own && asy_error_is(L, rt, -1, ASY_CANCELLED_ERROR))
+    return timed_out(L);
+  return asy_task_rethrow(L, rt);
+}
+
+
+/* The future was cancelled because there was no time at all for it. */
+static int late_woken(lua_State *L, int status, lua_KContext ctx) {
+  asy_task *t = asy_rt_up(L)->task;
+  (void)status;
+  (void)ctx;
+  asy_woken(L, t);
+  if (((asy_future *)lua_touserdata(L, 1))->state == ASY_CANCELLED)
+    return timed_out(L);
+  return asy_await_values(L, t, 1);
+}
+
+
+/* wait_for of a pending future at 1, whose deadline has passed. */
+static int wait_late(lua_State *L, asy_task *t, asy_future *f) {
+  asy_future_cancel(f);
+  if (f->state != ASY_PENDING)
+    return late_woken(L, LUA_OK, 0);
+  asy_await_watch(L, t, f);
+  return asy_park(L, t, &asy_wait_future, f, late_woken);
+}
+
+
+static void enter(lua_State *L, asy_task *t, lua_Number timeout) {
+  asy_scope *s = scope_take(t->fut.rt);
+  if (s == NULL) {
+    asy_list_remove(&t->watch.link);
+    luaL_error(L, "not enough memory");
+  }
+  scope_enter(s, t);
+  scope_arm(s, asy_loop_after(timeout));
+}
+
+
+static int wait_future(lua_State *L, asy_task *t, lua_Number timeout) {
+  asy_future *f = (asy_future *)lua_touserdata(L, 1);
+  lua_settop(L, 1);
+  if (f->state != ASY_PENDING)
+    return asy_await_values(L, t, 1);
+  if (timeout <= 0)
+    return wait_late(L, t, f);
+  asy_await_watch(L, t, f);
+  enter(L, t, timeout);
+  return asy_park(L, t, &asy_wait_future, f, future_woken);
+}
+
+
+static int wait_function(lua_State *L, asy_rt *rt, lua_Number timeout) {
+  int status;
+  if (timeout <= 0) {
+    if (asy_tokind(L, rt, 1, ASY_COROUTINE) != NULL)
+      asy_coroutine_close(L, 1);
+    return timed_out(L);
+  }
+  lua_remove(L, 2); /* the timeout */
+  asy_await_function(L, rt, 1);
+  lua_pushcfunction(L, asy_task_msgh);
+  lua_insert(L, 1);
+  enter(L, rt->task, timeout);
+  status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, function_done);
+  return function_done(L, status, 0);
+}
+
+
+static int return_all(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  (void)ctx;
+  return lua_gettop(L);
+}
+
+
+static int wait_forever(lua_State *L, asy_rt *rt) {
+  lua_remove(L, 2);
+  if (asy_tofuture(L, rt, 1) != NULL)
+    return asy_await_future(L, rt, "wait_for");
+  asy_await_function(L, rt, 1);
+  lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, return_all);
+  return lua_gettop(L);
+}
+
+
+/* wait_for(aw, timeout, ...) */
+static int wait_for(lua_State *L) {
+  asy_rt *rt = asy_rt_up(L);
+  bool timed = !lua_isnoneornil(L, 2);
+  lua_Number timeout_ = timed ? asy_checktime(L, 2) : 0;
+  asy_task *t;
+  if (!asy_await_is(L, rt, 1)) {
+    luaL_checkany(L, 1);
+    return asy_await_typeerror(L, 1);
+  }
+  if (lua_gettop(L) < 2)
+    lua_settop(L, 2);
+  t = asy_task_here(L, rt, "wait_for");
+  if (!timed)
+    return wait_forever(L, rt);
+  if (asy_tofuture(L, rt, 1) != NULL)
+    return wait_future(L, t, timeout_);
+  return wait_function(L, rt, timeout_);
+}
+
+/* }====== */
+
+
+void asy_timeout_open(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"when", timeout_when},
+      {"reschedule", reschedule},
+      {"expired", expired},
+      {NULL, NULL},
+  };
+  static const luaL_Reg meta[] = {
+      {"__close", timeout_close},
+      {"__tostring", timeout_tostring},
+      {NULL, NULL},
+  };
+  static const luaL_Reg funcs[] = {
+      {"timeout", timeout},
+      {"timeout_at", timeout_at},
+      {"wait_for", wait_for},
+      {NULL, NULL},
+  };
+  asy_newmeta(L, ASY_TIMEOUT, "asyncio.Timeout", methods, meta, 0);
+  lua_pop(L, 1);
+  asy_setfuncs(L, funcs);
+}

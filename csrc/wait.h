@@ -1,0 +1,27 @@
+/*
+** The functions of asyncio that wait for others; each adds its own to the
+** module table on the top.
+*/
+#ifndef asy_wait_h
+#define asy_wait_h
+
+#include "future.h"
+
+/* Fills the list at 'list' with futures of the 'n' awaitables of the list at
+** 'src', on the loop at index 1; an awaitable that stands there twice runs
+** once. An element that is none is an error of argument 'arg', before any
+** task is made. */
+int asy_wait_children(lua_State *L, asy_rt *rt, int arg, int list, int src,
+                      lua_Integer n);
+
+/* Stores the futures of the list, each once, in order; returns how many. */
+uint32_t asy_wait_unique(lua_State *L, int list, lua_Integer n,
+                         asy_future **futures);
+
+void asy_sleep_open(lua_State *L);
+void asy_shield_open(lua_State *L);
+void asy_gather_open(lua_State *L);
+void asy_waitset_open(lua_State *L);
+void asy_protect_open(lua_State *L);
+
+#endif
