@@ -336,7 +336,7 @@ static int copy_current(lua_State *L) {
 
 
 /* ContextVar(name, default) */
-static int new_var(lua_State *L) {
+int asy_context_newvar(lua_State *L) {
   int nargs = lua_gettop(L);
   luaL_checktype(L, 1, LUA_TSTRING);
   lua_settop(L, 2);
@@ -412,7 +412,6 @@ void asy_context_open(lua_State *L) {
       {NULL, NULL},
   };
   static const luaL_Reg funcs[] = {
-      {"new_contextvar", new_var},
       {"copy_context", copy_current},
       {NULL, NULL},
   };

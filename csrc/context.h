@@ -19,6 +19,10 @@ void asy_context_pushtask(lua_State *L, int idx);
 int asy_context_enter(lua_State *L, asy_rt *rt, int idx, int uv);
 void asy_context_leave(lua_State *L, asy_rt *rt, int previous);
 
+/* Lua's constructor ContextVar(name, default), for a closure with the
+** runtime. */
+int asy_context_newvar(lua_State *L);
+
 void asy_context_open(lua_State *L);
 
 #endif

@@ -306,25 +306,44 @@ static bool names_class(lua_State *L, int idx) {
 }
 
 
-/* isinstance(value, class or list of classes) */
-static int isinstance(lua_State *L) {
-  bool is = false;
-  luaL_checkany(L, 1);
-  lua_settop(L, 2);
-  if (names_class(L, 2)) {
-    lua_pushboolean(L, asy_error_isinstance(L, 1, 2));
-    return 1;
-  }
-  if (!lua_istable(L, 2) || lua_rawlen(L, 2) == 0)
-    return asy_typeerror(L, 2, "class or list of classes");
-  for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, 2); i++) {
-    lua_rawgeti(L, 2, i);
-    if (!names_class(L, 3))
-      return asy_typeerror(L, 2, "class or list of classes");
-    is = is || asy_error_isinstance(L, 1, 3);
+void asy_error_checkclasses(lua_State *L, int arg) {
+  lua_Integer n;
+  if (names_class(L, arg))
+    return;
+  n = lua_istable(L, arg) ? (lua_Integer)lua_rawlen(L, arg) : 0;
+  if (n == 0)
+    asy_typeerror(L, arg, "class or list of classes");
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, arg, i);
+    if (!names_class(L, -1))
+      asy_typeerror(L, arg, "class or list of classes");
     lua_pop(L, 1);
   }
-  lua_pushboolean(L, is);
+}
+
+
+bool asy_error_isoneof(lua_State *L, int idx, int classes) {
+  bool is = false;
+  lua_Integer n;
+  idx = lua_absindex(L, idx);
+  if (names_class(L, classes))
+    return asy_error_isinstance(L, idx, classes);
+  n = (lua_Integer)lua_rawlen(L, classes);
+  for (lua_Integer i = 1; i <= n && !is; i++) {
+    lua_rawgeti(L, classes, i);
+    is = asy_error_isinstance(L, idx, -1);
+    lua_pop(L, 1);
+  }
+  return is;
+}
+
+
+/* isinstance(value, class or list of classes) */
+static int isinstance(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_settop(L, 2);
+  asy_error_checkclasses(L, 2);
+  lua_pushboolean(L, asy_error_isoneof(L, 1, 2));
   return 1;
 }
 

@@ -59,6 +59,12 @@ bool asy_error_isany(lua_State *L, asy_rt *rt, int idx);
 /* isinstance for a class at 'cls', which is a table, and any value. */
 bool asy_error_isinstance(lua_State *L, int idx, int cls);
 
+/* Raises an argument error unless the argument is a class or a list of some. */
+void asy_error_checkclasses(lua_State *L, int arg);
+
+/* Whether the value at 'idx' is an instance of what that argument names. */
+bool asy_error_isoneof(lua_State *L, int idx, int classes);
+
 /* If the value at 'idx' is a class of exceptions, replaces it by an instance. */
 void asy_error_instantiate(lua_State *L, asy_rt *rt, int idx);
 

@@ -347,7 +347,7 @@ static int future_tostring(lua_State *L) {
 }
 
 
-static int new_future(lua_State *L) {
+int asy_future_create(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   asy_loop_get(L, rt);
   asy_future_new(L, rt, ASY_FUTURE, sizeof(asy_future), ASY_FUT_VALUES, -1);
@@ -372,14 +372,9 @@ void asy_future_open(lua_State *L) {
       {"__tostring", future_tostring},
       {NULL, NULL},
   };
-  static const luaL_Reg funcs[] = {
-      {"new_future", new_future},
-      {NULL, NULL},
-  };
   asy_rt_of(L)->ops[ASY_FUTURE] = &plain;
   asy_newmeta(L, ASY_FUTURE, "asyncio.Future", methods, meta, 0);
   lua_pop(L, 1);
-  asy_setfuncs(L, funcs);
 }
 
 /* }====== */

@@ -70,6 +70,9 @@ static inline asy_future *asy_tofuture(lua_State *L, asy_rt *rt, int idx) {
 
 asy_future *asy_checkfuture(lua_State *L, int arg);
 
+/* Lua's constructor Future(), for a closure with the runtime. */
+int asy_future_create(lua_State *L);
+
 /* Pushes a new pending future of the kind on the loop at index 'loopidx'. */
 asy_future *asy_future_new(lua_State *L, asy_rt *rt, asy_kind kind, size_t size,
                            int nuv, int loopidx);

@@ -311,6 +311,13 @@ static int loop_time(lua_State *L) {
 }
 
 
+/* monotonic(): the clock of all loops, in seconds */
+static int monotonic(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)asy_loop_now() * 1e-9);
+  return 1;
+}
+
+
 static int create_future(lua_State *L) {
   check_loop(L);
   asy_future_new(L, asy_rt_up(L), ASY_FUTURE, sizeof(asy_future),
@@ -420,6 +427,13 @@ static int get_running_loop(lua_State *L) {
 }
 
 
+/* is_running(): whether any loop of this Lua state runs */
+static int any_running(lua_State *L) {
+  lua_pushboolean(L, asy_rt_up(L)->running != NULL);
+  return 1;
+}
+
+
 static int get_event_loop(lua_State *L) {
   asy_loop_get(L, asy_rt_up(L));
   return 1;
@@ -470,6 +484,8 @@ void asy_loop_open(lua_State *L) {
       {"get_running_loop", get_running_loop},
       {"get_event_loop", get_event_loop},
       {"set_event_loop", set_event_loop},
+      {"is_running", any_running},
+      {"monotonic", monotonic},
       {NULL, NULL},
   };
   asy_newmeta(L, ASY_LOOP, "asyncio.EventLoop", methods, meta, 0);

@@ -88,6 +88,9 @@ static inline bool asy_iscancelled(const asy_task *t) {
 ** The body may also be a Coroutine object, without arguments. */
 asy_task *asy_task_new(lua_State *L, asy_rt *rt, int loopidx, int nargs);
 
+/* Lua's constructor Task(coro, options), for a closure with the runtime. */
+int asy_task_construct(lua_State *L);
+
 /* create_task: makes a task of the awaitable at 'idx', which is no future, and
 ** the arguments or options above it, by the loop's task factory if it has
 ** one. The task takes the place of 'idx', and the top is there. */

@@ -164,7 +164,7 @@ static int loop_create_task(lua_State *L) {
 
 
 /* Task(coro, options): what a task factory calls */
-static int new_task(lua_State *L) {
+int asy_task_construct(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   asy_checkkind(L, 1, ASY_COROUTINE);
   lua_settop(L, 2);
@@ -338,7 +338,6 @@ void asy_task_open(lua_State *L) {
   static const luaL_Reg funcs[] = {
       {"create_task", create_task},
       {"loop_create_task", loop_create_task},
-      {"new_task", new_task},
       {"current_task", current_task},
       {"all_tasks", all_tasks},
       {NULL, NULL},

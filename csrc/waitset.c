@@ -1,0 +1,449 @@
+/*
+** wait and as_completed: several futures watched at once. The watches lie in
+** one userdata. That of a wait lives on the stack of its task, and has no watch
+** left when the wait ends; that of an iterator takes them back when it is
+** closed or collected.
+*/
+#include <string.h>
+
+#include "await.h"
+#include "error.h"
+#include "wait.h"
+
+typedef enum wait_until {
+  ALL_COMPLETED,
+  FIRST_EXCEPTION,
+  FIRST_COMPLETED
+} wait_until;
+
+static const char *const until_name[] = {"ALL_COMPLETED", "FIRST_EXCEPTION",
+                                         "FIRST_COMPLETED", NULL};
+
+typedef struct asy_member {
+  asy_watch watch;
+  asy_future *fut;
+  struct asy_waitset *set;
+  uint32_t next; /* member that was done after this one, from 1 */
+} asy_member;
+
+typedef struct asy_waitset {
+  asy_rt *rt;
+  uint8_t kind;
+  uint8_t until;   /* of a wait */
+  bool timed_out;
+  asy_loop *loop;
+  asy_task *task;  /* who waits now, or NULL */
+  asy_timer timer;
+  uint32_t n;
+  uint32_t left;   /* members watched */
+  uint32_t first;  /* of an iterator: the members done and not given out yet, */
+  uint32_t last;   /* from the first to the last, by number, 0 when none */
+  asy_member member[];
+} asy_waitset;
+
+/* User value of a set: the list of its futures, in the order of the members. */
+#define SET_LIST 1
+
+
+/* {====== Sets ====== */
+
+/* Stores the list of the members' futures in the set on the top. */
+static void store_list(lua_State *L, asy_waitset *set, int list) {
+  lua_Integer given = 0;
+  lua_createtable(L, (int)set->n, 0);
+  for (uint32_t i = 0; i < set->n; i++) {
+    while (lua_rawgeti(L, list, ++given),
+           lua_touserdata(L, -1) != set->member[i].fut)
+      lua_pop(L, 1);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  lua_setiuservalue(L, -2, SET_LIST);
+}
+
+
+/* Pushes a new set of the futures in the list at 'list', each once; they are
+** on one loop, or it is a RuntimeError. */
+static asy_waitset *set_new(lua_State *L, asy_rt *rt, int list, lua_Integer n,
+                            const char *fname) {
+  asy_future **futures =
+      (asy_future **)lua_newuserdatauv(L, (size_t)n * sizeof(*futures) + 1, 0);
+  uint32_t count = asy_wait_unique(L, list, n, futures);
+  asy_waitset *set;
+  for (uint32_t i = 1; i < count; i++)
+    if (futures[i]->loop != futures[0]->loop)
+      asy_error_raise(L, ASY_RUNTIME_ERROR,
+                      "%s: the futures belong to different event loops", fname);
+  set = (asy_waitset *)asy_new(
+      L, rt, ASY_WAITSET, sizeof(*set) + count * sizeof(asy_member), 1);
+  set->n = count;
+  for (uint32_t i = 0; i < count; i++) {
+    set->member[i].set = set;
+    set->member[i].fut = futures[i];
+  }
+  if (count > 0)
+    set->loop = futures[0]->loop;
+  lua_remove(L, -2);
+  store_list(L, set, list);
+  return set;
+}
+
+
+/* Takes all watches and the timer back. */
+static void set_unlink(asy_waitset *set) {
+  if (set->left > 0)
+    for (uint32_t i = 0; i < set->n; i++)
+      asy_list_remove(&set->member[i].watch.link);
+  set->left = 0;
+  if (asy_list_linked(&set->timer.link))
+    asy_loop_unsettimer(set->loop, &set->timer);
+}
+
+
+static void set_wake(asy_waitset *set) {
+  asy_task *t = set->task;
+  set->task = NULL;
+  if (t != NULL)
+    asy_unpark(t);
+}
+
+
+/* Pushes the field 'timeout' of the options at 'idx' and returns whether there
+** is one. */
+static bool get_timeout(lua_State *L, int idx, lua_Number *timeout) {
+  bool timed;
+  if (lua_isnoneornil(L, idx))
+    return false;
+  luaL_checktype(L, idx, LUA_TTABLE);
+  timed = lua_getfield(L, idx, "timeout") != LUA_TNIL;
+  if (timed) {
+    luaL_argcheck(L, lua_isnumber(L, -1), idx,
+                  "field 'timeout' must be a number");
+    *timeout = lua_tonumber(L, -1);
+    luaL_argcheck(L, *timeout == *timeout, idx, "field 'timeout' is nan");
+  }
+  lua_pop(L, 1);
+  return timed;
+}
+
+/* }====== */
+
+
+/* {====== wait() ====== */
+
+static void wait_over(asy_waitset *set) {
+  set_unlink(set);
+  set_wake(set);
+}
+
+
+static bool is_enough(const asy_waitset *set, const asy_future *f) {
+  return set->until == FIRST_COMPLETED ||
+         (set->until == FIRST_EXCEPTION && f->state == ASY_FAILED);
+}
+
+
+static void wait_member_done(asy_watch *w, asy_future *f) {
+  asy_waitset *set = asy_of(w, asy_member, watch)->set;
+  set->left--;
+  if (set->left == 0 || is_enough(set, f))
+    wait_over(set);
+}
+
+
+static void wait_timed_out(asy_timer *timer) {
+  wait_over(asy_of(timer, asy_waitset, timer));
+}
+
+
+static asy_future *wait_abort(asy_task *t) {
+  asy_waitset *set = (asy_waitset *)t->on;
+  set->task = NULL;
+  set_unlink(set);
+  return NULL;
+}
+
+
+static const asy_wait wait_wait = {"wait", wait_abort};
+
+
+/* Pushes the list of the done futures and that of the others. The set is at the
+** only index. */
+static int push_results(lua_State *L, asy_waitset *set) {
+  lua_Integer n[2] = {0, 0};
+  lua_getiuservalue(L, 1, SET_LIST);
+  lua_newtable(L);
+  lua_newtable(L);
+  for (uint32_t i = 0; i < set->n; i++) {
+    int pending = set->member[i].fut->state == ASY_PENDING;
+    lua_rawgeti(L, 2, (lua_Integer)i + 1);
+    lua_rawseti(L, 3 + pending, ++n[pending]);
+  }
+  return 2;
+}
+
+
+static int wait_woken(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  (void)ctx;
+  asy_woken(L, asy_rt_up(L)->task);
+  return push_results(L, (asy_waitset *)lua_touserdata(L, 1));
+}
+
+
+/* Whether the futures that are done already are all that is waited for. */
+static bool is_over(const asy_waitset *set) {
+  bool all = true;
+  for (uint32_t i = 0; i < set->n; i++) {
+    const asy_future *f = set->member[i].fut;
+    if (f->state == ASY_PENDING)
+      all = false;
+    else if (is_enough(set, f))
+      return true;
+  }
+  return all;
+}
+
+
+static int wait_park(lua_State *L, asy_task *t, asy_waitset *set, bool timed,
+                     lua_Number timeout) {
+  for (uint32_t i = 0; i < set->n; i++) {
+    asy_member *m = &set->member[i];
+    if (m->fut->state != ASY_PENDING)
+      continue;
+    asy_future_watch(m->fut, &m->watch, wait_member_done);
+    set->left++;
+  }
+  if (timed)
+    asy_loop_settimer(set->loop, &set->timer, asy_loop_after(timeout),
+                      wait_timed_out);
+  set->task = t;
+  return asy_park(L, t, &wait_wait, set, wait_woken);
+}
+
+
+/* Replaces the list at 1 by a copy; its elements must be futures. */
+static lua_Integer copy_futures(lua_State *L, asy_rt *rt) {
+  lua_Integer n;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  n = luaL_len(L, 1);
+  luaL_argcheck(L, n > 0, 1, "the list is empty");
+  luaL_argcheck(L, n < INT32_MAX, 1, "the list is too long");
+  lua_createtable(L, (int)n, 0);
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_geti(L, 1, i);
+    if (asy_tofuture(L, rt, -1) == NULL) {
+      lua_pushfstring(L, "task or future expected at [%I], got %s",
+                      (LUAI_UACINT)i, luaL_typename(L, -1));
+      return luaL_argerror(L, 1, lua_tostring(L, -1));
+    }
+    lua_rawseti(L, -2, i);
+  }
+  lua_replace(L, 1);
+  return n;
+}
+
+
+static wait_until get_until(lua_State *L) {
+  wait_until until = ALL_COMPLETED;
+  if (lua_isnil(L, 2))
+    return until;
+  if (lua_getfield(L, 2, "return_when") != LUA_TNIL) {
+    const char *name = lua_tostring(L, -1);
+    while (until_name[until] != NULL &&
+           (name == NULL || strcmp(name, until_name[until]) != 0))
+      until++;
+    luaL_argcheck(L, until_name[until] != NULL, 2,
+                  "field 'return_when' must be FIRST_COMPLETED, "
+                  "FIRST_EXCEPTION or ALL_COMPLETED");
+  }
+  lua_pop(L, 1);
+  return until;
+}
+
+
+/* wait(list, {timeout=, return_when=}) */
+static int wait_(lua_State *L) {
+  asy_rt *rt = asy_rt_up(L);
+  lua_Number timeout = 0;
+  bool timed;
+  wait_until until;
+  lua_Integer n;
+  asy_waitset *set;
+  asy_task *t;
+  lua_settop(L, 2);
+  timed = get_timeout(L, 2, &timeout);
+  until = get_until(L);
+  n = copy_futures(L, rt);
+  lua_settop(L, 1);
+  set = set_new(L, rt, 1, n, "wait");
+  lua_replace(L, 1);
+  set->until = (uint8_t)until;
+  if (is_over(set))
+    return push_results(L, set);
+  t = asy_task_here(L, rt, "wait");
+  if (set->loop != t->fut.loop)
+    return asy_error_raise(L, ASY_RUNTIME_ERROR,
+                           "wait: the futures belong to a different event loop");
+  return wait_park(L, t, set, timed, timeout);
+}
+
+/* }====== */
+
+
+/* {====== as_completed() ====== */
+
+/* Puts the member at the end of those to be given out. */
+static void give_out(asy_waitset *set, asy_member *m) {
+  uint32_t number = (uint32_t)(m - set->member) + 1;
+  if (set->last == 0)
+    set->first = number;
+  else
+    set->member[set->last - 1].next = number;
+  set->last = number;
+}
+
+
+static void iterator_member_done(asy_watch *w, asy_future *f) {
+  asy_member *m = asy_of(w, asy_member, watch);
+  asy_waitset *set = m->set;
+  (void)f;
+  set->left--;
+  give_out(set, m);
+  if (set->left == 0)
+    set_unlink(set);
+  set_wake(set);
+}
+
+
+static void iterator_timed_out(asy_timer *timer) {
+  asy_waitset *set = asy_of(timer, asy_waitset, timer);
+  set->timed_out = true;
+  set_unlink(set);
+  set_wake(set);
+}
+
+
+static asy_future *iterator_abort(asy_task *t) {
+  ((asy_waitset *)t->on)->task = NULL;
+  return NULL;
+}
+
+
+static const asy_wait iterator_wait = {"as_completed", iterator_abort};
+
+
+/* Takes the first member that is done and pushes its future. */
+static int take_first(lua_State *L, asy_waitset *set) {
+  uint32_t number = set->first;
+  set->first = set->member[number - 1].next;
+  if (set->first == 0)
+    set->last = 0;
+  lua_getiuservalue(L, lua_upvalueindex(2), SET_LIST);
+  lua_rawgeti(L, -1, number);
+  return 1;
+}
+
+
+static int iterator_next(lua_State *L, int status, lua_KContext ctx) {
+  asy_rt *rt = asy_rt_up(L);
+  asy_waitset *set = (asy_waitset *)lua_touserdata(L, lua_upvalueindex(2));
+  asy_task *t;
+  (void)ctx;
+  if (status == LUA_YIELD)
+    asy_woken(L, rt->task);
+  lua_settop(L, 0);
+  if (set->first != 0)
+    return take_first(L, set);
+  if (set->timed_out)
+    return asy_error_raise(L, ASY_TIMEOUT_ERROR, "timed out");
+  if (set->left == 0)
+    return 0;
+  t = asy_task_here(L, rt, "as_completed");
+  if (set->task != NULL)
+    return asy_error_raise(L, ASY_RUNTIME_ERROR,
+                           "another task waits in this iterator");
+  set->task = t;
+  return asy_park(L, t, &iterator_wait, set, iterator_next);
+}
+
+
+static int iterator(lua_State *L) {
+  return iterator_next(L, LUA_OK, 0);
+}
+
+
+static int set_close(lua_State *L) {
+  asy_waitset *set = (asy_waitset *)asy_checkkind(L, 1, ASY_WAITSET);
+  set_unlink(set);
+  set_wake(set);
+  return 0;
+}
+
+
+static void iterator_start(asy_waitset *set, bool timed, lua_Number timeout) {
+  for (uint32_t i = 0; i < set->n; i++) {
+    asy_member *m = &set->member[i];
+    if (m->fut->state != ASY_PENDING) {
+      give_out(set, m);
+      continue;
+    }
+    asy_future_watch(m->fut, &m->watch, iterator_member_done);
+    set->left++;
+  }
+  if (timed && set->left > 0)
+    asy_loop_settimer(set->loop, &set->timer, asy_loop_after(timeout),
+                      iterator_timed_out);
+}
+
+
+/* as_completed(list, {timeout=}) returns an iterator, and the value that a 'for'
+** closes when it ends early. */
+static int as_completed(lua_State *L) {
+  asy_rt *rt = asy_rt_up(L);
+  lua_Number timeout = 0;
+  asy_waitset *set;
+  lua_Integer n;
+  bool timed;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 2);
+  timed = get_timeout(L, 2, &timeout);
+  n = luaL_len(L, 1);
+  luaL_argcheck(L, n < INT32_MAX, 1, "the list is too long");
+  asy_loop_get(L, rt);
+  lua_replace(L, 2);
+  lua_insert(L, 1); /* loop, source */
+  lua_createtable(L, (int)n, 0);
+  asy_wait_children(L, rt, 1, 3, 2, n);
+  set = set_new(L, rt, 3, n, "as_completed");
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_pushvalue(L, 4);
+  lua_pushcclosure(L, iterator, 2);
+  iterator_start(set, timed, timeout);
+  lua_pushnil(L);
+  lua_pushnil(L);
+  lua_pushvalue(L, 4);
+  return 4;
+}
+
+/* }====== */
+
+
+void asy_waitset_open(lua_State *L) {
+  static const luaL_Reg meta[] = {
+      {"__close", set_close},
+      {"__gc", set_close},
+      {NULL, NULL},
+  };
+  static const luaL_Reg funcs[] = {
+      {"wait", wait_},
+      {"as_completed", as_completed},
+      {NULL, NULL},
+  };
+  asy_newmeta(L, ASY_WAITSET, "asyncio.WaitSet", NULL, meta, 0);
+  lua_pop(L, 1);
+  asy_setfuncs(L, funcs);
+  for (int i = 0; until_name[i] != NULL; i++) {
+    lua_pushstring(L, until_name[i]);
+    lua_setfield(L, -2, until_name[i]);
+  }
+}

@@ -1,0 +1,97 @@
+-- asyncio for Lua: the public face. Everything that `require "asyncio"` gives
+-- stands here; what it does is in the C core, or in the file of its concept.
+
+local core <const> = require "asyncio.core"
+local runner <const> = require "asyncio.runner"
+
+require "asyncio.exception_group"
+
+return {
+  _VERSION = "lua-asyncio scm",
+
+  -- running
+  run = runner.run,
+  Runner = runner.Runner,
+  new_event_loop = core.new_event_loop,
+  get_running_loop = core.get_running_loop,
+  get_event_loop = core.get_event_loop,
+  set_event_loop = core.set_event_loop,
+
+  -- awaitables
+  await = core.await,
+  async = core.async,
+  iscoroutinefunction = core.iscoroutinefunction,
+  iscoroutine = core.iscoroutine,
+  isawaitable = core.isawaitable,
+  isfuture = core.isfuture,
+  isinstance = core.isinstance,
+  create_task = core.create_task,
+  ensure_future = core.ensure_future,
+  current_task = core.current_task,
+  all_tasks = core.all_tasks,
+
+  -- waiting
+  sleep = core.sleep,
+  wait_for = core.wait_for,
+  timeout = core.timeout,
+  timeout_at = core.timeout_at,
+  shield = core.shield,
+  gather = core.gather,
+  wait = core.wait,
+  as_completed = core.as_completed,
+  FIRST_COMPLETED = core.FIRST_COMPLETED,
+  FIRST_EXCEPTION = core.FIRST_EXCEPTION,
+  ALL_COMPLETED = core.ALL_COMPLETED,
+  timed = require "asyncio.timed",
+
+  -- protected calls
+  pcall = core.pcall,
+  xpcall = core.xpcall,
+  catch = core.catch,
+
+  -- context variables
+  ContextVar = core.ContextVar,
+  copy_context = core.copy_context,
+
+  -- streams
+  open_connection = core.open_connection,
+  start_server = core.start_server,
+
+  -- seeing inside
+  capture_call_graph = core.capture_call_graph,
+  format_call_graph = core.format_call_graph,
+  print_call_graph = core.print_call_graph,
+
+  -- classes
+  Coroutine = core.Coroutine,
+  Context = core.Context,
+  EventLoop = core.EventLoop,
+  Future = core.Future,
+  Handle = core.Handle,
+  Server = core.Server,
+  StreamReader = core.StreamReader,
+  StreamWriter = core.StreamWriter,
+  Task = core.Task,
+  Timeout = core.Timeout,
+  TimerHandle = core.TimerHandle,
+  Token = core.Token,
+
+  -- errors
+  exception = core.exception,
+  Error = core.Error,
+  BrokenBarrierError = core.BrokenBarrierError,
+  CancelledError = core.CancelledError,
+  DeadlockError = core.DeadlockError,
+  ExceptionGroup = core.ExceptionGroup,
+  IncompleteReadError = core.IncompleteReadError,
+  InvalidStateError = core.InvalidStateError,
+  KeyboardInterrupt = core.KeyboardInterrupt,
+  LimitOverrunError = core.LimitOverrunError,
+  LookupError = core.LookupError,
+  OSError = core.OSError,
+  QueueEmpty = core.QueueEmpty,
+  QueueFull = core.QueueFull,
+  QueueShutDown = core.QueueShutDown,
+  RuntimeError = core.RuntimeError,
+  TimeoutError = core.TimeoutError,
+}

@@ -1,0 +1,192 @@
+-- run and Runner: from the making of a loop to its orderly end. What CPython's
+-- asyncio.Runner does, step by step.
+
+local core <const> = require "asyncio.core"
+
+local Runner <const> = { name = "Runner", __name = "asyncio.Runner" }
+Runner.__index = Runner
+
+local function check_runner(self, method)
+  if not core.isinstance(self, Runner) then
+    local got = type(self)
+    error(("bad argument #1 to '%s' (asyncio.Runner expected, got %s)"):format(method, got), 3)
+  end
+  if self._closed then
+    error(core.RuntimeError "the runner is closed")
+  end
+end
+
+local function check_options(options, level)
+  if options == nil then
+    return {}
+  elseif type(options) ~= "table" then
+    error(("bad argument #1 to 'Runner' (table expected, got %s)"):format(type(options)), level + 1)
+  end
+  return options
+end
+
+-- Makes the loop when it is first needed.
+local function open(self)
+  if self._loop then
+    return self._loop
+  end
+  local loop
+  if self._loop_factory then
+    loop = self._loop_factory()
+  else
+    loop = core.new_event_loop()
+  end
+  if not core.isinstance(loop, core.EventLoop) then
+    error(core.RuntimeError "loop_factory did not return an event loop")
+  end
+  if self._debug ~= nil then
+    loop:set_debug(self._debug)
+  end
+  self._loop = loop
+  self._context = core.copy_context()
+  return loop
+end
+
+-- A Coroutine object of what is to be run; arguments follow a function.
+local function coroutine_of(main, ...)
+  if core.iscoroutine(main) then
+    return main
+  elseif core.iscoroutinefunction(main) then
+    return main(...)
+  elseif type(main) == "function" then
+    return core.async(main)(...)
+  end
+  return core.async(core.await)(main)
+end
+
+-- A task of the main function; its name comes from the options after an awaitable.
+local function main_task(self, loop, main, ...)
+  local options = { context = self._context }
+  if type(main) ~= "function" and type((...)) == "table" then
+    options.name = (...).name
+  end
+  return loop:create_task(coroutine_of(main, ...), options)
+end
+
+-- Raises what the main task raised; a cancellation that a Ctrl-C asked for
+-- becomes a KeyboardInterrupt.
+local function finish(task, interrupts, ok, ...)
+  if ok then
+    return ...
+  end
+  local err = ...
+  if interrupts > 0 and core.isinstance(err, core.CancelledError) and task:uncancel() == 0 then
+    err = core.KeyboardInterrupt()
+  end
+  error(err, 0)
+end
+
+local function run(self, main, ...)
+  local loop = open(self)
+  local task = main_task(self, loop, main, ...)
+  core.sigint_begin(loop, task)
+  local results = table.pack(pcall(loop.run_until_complete, loop, task))
+  local interrupts = core.sigint_end()
+  return finish(task, interrupts, table.unpack(results, 1, results.n))
+end
+
+local function check_main(main, fname, level)
+  if not core.isawaitable(main) then
+    local got = type(main)
+    error(("bad argument #1 to '%s' (awaitable expected, got %s)"):format(fname, got), level + 1)
+  end
+end
+
+local function check_no_loop(fname)
+  if core.is_running() then
+    error(core.RuntimeError(("'%s' cannot be called while an event loop is running"):format(fname)))
+  end
+end
+
+-- Cancels what is left, waits for it, and reports what went wrong meanwhile.
+local function cancel_all(loop)
+  local tasks = core.all_tasks(loop)
+  if #tasks == 0 then
+    return
+  end
+  for _, task in ipairs(tasks) do
+    task:cancel()
+  end
+  local all = loop:run_until_complete(core.async(core.wait)(tasks))
+  for _, task in ipairs(all) do
+    if not task:cancelled() and task:exception() ~= nil then
+      loop:call_exception_handler {
+        message = "unhandled exception during asyncio.run() shutdown",
+        exception = task:exception(),
+        task = task,
+      }
+    end
+  end
+end
+
+function Runner:run(main, ...)
+  check_runner(self, "run")
+  check_main(main, "run", 2)
+  check_no_loop "run"
+  return run(self, main, ...)
+end
+
+function Runner:get_loop()
+  check_runner(self, "get_loop")
+  return open(self)
+end
+
+function Runner:close()
+  if core.isinstance(self, Runner) and self._closed then
+    return
+  end
+  check_runner(self, "close")
+  check_no_loop "close"
+  local loop = self._loop
+  self._closed, self._loop, self._context = true, nil, nil
+  if loop and not loop:is_closed() then
+    local ok, err = pcall(cancel_all, loop)
+    if not ok and core.isinstance(err, core.DeadlockError) then
+      -- they swallowed their cancellation: the loop closes them
+      loop:call_exception_handler { message = "tasks did not end when cancelled", exception = err }
+      ok = true
+    end
+    loop:close()
+    if not ok then
+      error(err, 0)
+    end
+  end
+end
+
+function Runner:__close()
+  self:close()
+end
+
+function Runner:__tostring()
+  return ("<Runner %s>"):format(self._closed and "closed" or self._loop and "open" or "new")
+end
+
+setmetatable(Runner, {
+  __call = function(_, options)
+    options = check_options(options, 2)
+    return setmetatable({ _debug = options.debug, _loop_factory = options.loop_factory }, Runner)
+  end,
+  __tostring = function()
+    return "asyncio.Runner"
+  end,
+})
+
+return {
+  Runner = Runner,
+
+  run = function(main, ...)
+    check_main(main, "run", 2)
+    check_no_loop "run"
+    local options
+    if type(main) ~= "function" then
+      options = ...
+    end
+    local runner <close> = Runner(options)
+    return run(runner, main, ...)
+  end,
+}
