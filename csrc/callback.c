@@ -238,7 +238,7 @@ static int add_done_callback(lua_State *L) {
   asy_callback_checkfn(L, 2);
   asy_loop_checkopen(L, f->loop);
   lua_settop(L, 2);
-  lua_getiuservalue(L, 1, ASY_FUT_LOOP);
+  asy_future_pushloop(L, 1);
   lua_insert(L, 2); /* future, loop, function */
   push_callbacks(L);
   lua_insert(L, 3);    /* future, loop, list, function */

@@ -13,7 +13,7 @@ typedef struct class_of_kind {
   asy_kind kind;
   asy_kind base;
   const char *name;
-  lua_CFunction create; /* NULL when only the library makes them */
+  lua_CFunction create; /* gets the class first; NULL if there is none */
 } class_of_kind;
 
 static const class_of_kind class_list[] = {
@@ -35,15 +35,11 @@ static const class_of_kind class_list[] = {
 #define NCLASSES ((lua_Integer)(sizeof(class_list) / sizeof(class_list[0])))
 
 
-/* class(...): the constructor runs in this call, so that its argument errors
-** name the class. The second upvalue is the place in the list. */
+/* class(...), where there is no constructor. The second upvalue is the place in
+** the list. */
 static int class_call(lua_State *L) {
-  lua_Integer i = lua_tointeger(L, lua_upvalueindex(2));
-  lua_remove(L, 1);
-  if (class_list[i].create == NULL)
-    return luaL_error(L, "asyncio.%s objects are made by the library only",
-                      class_list[i].name);
-  return class_list[i].create(L);
+  return luaL_error(L, "asyncio.%s objects are made by the library only",
+                    class_list[lua_tointeger(L, lua_upvalueindex(2))].name);
 }
 
 
@@ -74,7 +70,7 @@ static void new_class(lua_State *L, lua_Integer i) {
   lua_rawgeti(L, 3, c->base);
   lua_setfield(L, -2, "__base");
   lua_createtable(L, 0, 3);
-  push_method(L, class_call, i);
+  push_method(L, c->create != NULL ? c->create : class_call, i);
   lua_setfield(L, -2, "__call");
   push_method(L, class_tostring, i);
   lua_setfield(L, -2, "__tostring");

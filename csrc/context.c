@@ -44,14 +44,32 @@ static asy_context *context_new(lua_State *L, asy_rt *rt) {
 }
 
 
+/* Pushes the context of the task at 'idx', or nil. */
+static int get_context(lua_State *L, int idx) {
+  asy_task *t = (asy_task *)lua_touserdata(L, idx);
+  if (t->tflags & ASY_TASK_CONTEXT)
+    return lua_getiuservalue(L, idx, ASY_TASK_CONTEXT_VALUE);
+  return asy_future_getextra(L, idx, "context");
+}
+
+
+void asy_context_settask(lua_State *L, int idx) {
+  asy_task *t = (asy_task *)lua_touserdata(L, idx);
+  if (t->tflags & ASY_TASK_CONTEXT)
+    lua_setiuservalue(L, idx, ASY_TASK_CONTEXT_VALUE);
+  else
+    asy_future_setextra(L, idx, "context");
+}
+
+
 void asy_context_pushtask(lua_State *L, int idx) {
   idx = lua_absindex(L, idx);
-  if (lua_getiuservalue(L, idx, ASY_TASK_CONTEXT) == LUA_TUSERDATA)
+  if (get_context(L, idx) == LUA_TUSERDATA)
     return;
   lua_pop(L, 1);
   context_new(L, ((asy_object *)lua_touserdata(L, idx))->rt);
   lua_pushvalue(L, -1);
-  lua_setiuservalue(L, idx, ASY_TASK_CONTEXT);
+  asy_context_settask(L, idx);
 }
 
 
@@ -251,7 +269,7 @@ static void leave_run(lua_State *L, asy_rt *rt, int ctx, int previous) {
   if (rt->task != NULL) {
     asy_task_push(L, rt->task);
     lua_pushvalue(L, previous);
-    lua_setiuservalue(L, -2, ASY_TASK_CONTEXT);
+    asy_context_settask(L, -2);
     lua_pop(L, 1);
   } else {
     asy_context_leave(L, rt, (int)lua_tointeger(L, previous));
@@ -273,9 +291,9 @@ static int run_done(lua_State *L, int status, lua_KContext c) {
 static void enter_run(lua_State *L, asy_rt *rt) {
   if (rt->task != NULL) {
     asy_task_push(L, rt->task);
-    lua_getiuservalue(L, -1, ASY_TASK_CONTEXT);
+    get_context(L, -1);
     lua_pushvalue(L, 1);
-    lua_setiuservalue(L, -3, ASY_TASK_CONTEXT);
+    asy_context_settask(L, -3);
     lua_remove(L, -2);
   } else {
     int ref;
@@ -337,7 +355,9 @@ static int copy_current(lua_State *L) {
 
 /* ContextVar(name, default) */
 int asy_context_newvar(lua_State *L) {
-  int nargs = lua_gettop(L);
+  int nargs;
+  lua_remove(L, 1); /* the class */
+  nargs = lua_gettop(L);
   luaL_checktype(L, 1, LUA_TSTRING);
   lua_settop(L, 2);
   asy_new(L, asy_rt_up(L), ASY_CONTEXTVAR, sizeof(asy_object), VAR_VALUES);

@@ -13,6 +13,9 @@ void asy_context_copy(lua_State *L, asy_rt *rt);
 /* Pushes the context of the task at 'idx', made when missing. */
 void asy_context_pushtask(lua_State *L, int idx);
 
+/* Makes the context on the top, which it pops, that of the task at 'idx'. */
+void asy_context_settask(lua_State *L, int idx);
+
 /* Makes the context in the user value 'uv' of the userdata at 'idx' (nil: an
 ** empty one) the current one of code outside tasks; returns what
 ** asy_context_leave takes to undo that. */

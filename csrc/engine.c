@@ -93,11 +93,11 @@ static void restore_turn(asy_loop *loop) {
 
 static void drain_ready(asy_loop *loop) {
   asy_rt *rt = loop->rt;
-  asy_loop *outer = rt->running;
+  asy_loop *outer;
   lua_State *L = loop->L != NULL ? loop->L : rt->L;
   if (asy_queue_empty(&loop->ready) || !lua_checkstack(L, LUA_MINSTACK))
     return;
-  rt->running = loop;
+  outer = asy_loop_enter(L, loop);
   rt->active = L;
   loop->turn = loop->ready;
   asy_queue_init(&loop->ready);
@@ -108,7 +108,7 @@ static void drain_ready(asy_loop *loop) {
       fail_entry(L, loop);
   } while (!asy_queue_empty(&loop->turn) && !loop->failed);
   restore_turn(loop);
-  rt->running = outer;
+  asy_loop_leave(L, rt, outer);
 }
 
 

@@ -43,10 +43,14 @@ void asy_error_class(lua_State *L, asy_rt *rt, asy_class cls) {
 /* Makes an instance of the class on the top from the message below it; both
 ** are replaced by the instance. */
 static void make_instance(lua_State *L) {
-  lua_createtable(L, 0, 2);
+  bool empty = lua_isnil(L, -2);
+  lua_createtable(L, 0, empty ? 0 : 2);
   lua_insert(L, -3); /* instance, message, class */
   lua_insert(L, -2); /* instance, class, message */
-  lua_setfield(L, -3, "message");
+  if (empty)
+    lua_pop(L, 1);
+  else
+    lua_setfield(L, -3, "message");
   lua_setmetatable(L, -2);
 }
 

@@ -17,7 +17,7 @@ asy_future *asy_future_new(lua_State *L, asy_rt *rt, asy_kind kind, size_t size,
   f->loop = (asy_loop *)lua_touserdata(L, loopidx);
   asy_list_init(&f->watchers);
   lua_pushvalue(L, loopidx);
-  lua_setiuservalue(L, -2, ASY_FUT_LOOP);
+  lua_setiuservalue(L, -2, ASY_FUT_EXTRA);
   if (asy_unlikely(f->loop->debug) && kind == ASY_FUTURE) {
     luaL_where(L, 1);
     asy_future_setextra(L, -2, "source");
@@ -44,6 +44,8 @@ void asy_future_extra(lua_State *L, int idx) {
     return;
   lua_pop(L, 1);
   lua_newtable(L);
+  lua_getiuservalue(L, idx, ASY_FUT_EXTRA);
+  lua_setfield(L, -2, "loop");
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, idx, ASY_FUT_EXTRA);
 }
@@ -58,11 +60,21 @@ void asy_future_setextra(lua_State *L, int idx, const char *name) {
 
 
 int asy_future_getextra(lua_State *L, int idx, const char *name) {
-  if (lua_getiuservalue(L, idx, ASY_FUT_EXTRA) != LUA_TTABLE)
-    return LUA_TNIL; /* and nil is pushed */
+  if (lua_getiuservalue(L, idx, ASY_FUT_EXTRA) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    lua_pushnil(L);
+    return LUA_TNIL;
+  }
   lua_getfield(L, -1, name);
   lua_remove(L, -2);
   return lua_type(L, -1);
+}
+
+void asy_future_pushloop(lua_State *L, int idx) {
+  if (lua_getiuservalue(L, idx, ASY_FUT_EXTRA) != LUA_TTABLE)
+    return;
+  lua_getfield(L, -1, "loop");
+  lua_remove(L, -2);
 }
 
 /* }====== */
@@ -298,7 +310,7 @@ static int cancel(lua_State *L) {
 
 static int get_loop(lua_State *L) {
   asy_checkfuture(L, 1);
-  lua_getiuservalue(L, 1, ASY_FUT_LOOP);
+  asy_future_pushloop(L, 1);
   return 1;
 }
 

@@ -43,9 +43,8 @@ typedef struct asy_future {
 
 /* User values of a future. */
 #define ASY_FUT_VALUE 1 /* the result, the error; before: a task's body */
-#define ASY_FUT_LOOP 2
-#define ASY_FUT_EXTRA 3 /* nil or a table: name, source, traceback, message */
-#define ASY_FUT_VALUES 3
+#define ASY_FUT_EXTRA 2 /* the loop, or a table with more: loop, name, source */
+#define ASY_FUT_VALUES 2
 
 /* What differs from kind to kind; NULL for what a plain future does. */
 typedef struct asy_future_ops {
@@ -76,6 +75,9 @@ int asy_future_create(lua_State *L);
 /* Pushes a new pending future of the kind on the loop at index 'loopidx'. */
 asy_future *asy_future_new(lua_State *L, asy_rt *rt, asy_kind kind, size_t size,
                            int nuv, int loopidx);
+
+/* Pushes the loop of the future at 'idx'. */
+void asy_future_pushloop(lua_State *L, int idx);
 
 /* Registers a watcher of a pending future. The watcher's memory must stay:
 ** it is pinned, or unlinked in time. */

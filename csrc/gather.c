@@ -293,7 +293,7 @@ static asy_gather *gather_new(lua_State *L, asy_rt *rt, int list,
                       "gather: the futures belong to different event loops");
   if (count > 0) {
     lua_rawgeti(L, list, 1);
-    lua_getiuservalue(L, -1, ASY_FUT_LOOP);
+    asy_future_pushloop(L, -1);
   } else {
     lua_pushvalue(L, 1);
   }

@@ -15,9 +15,38 @@
 /* {====== Which loop ====== */
 
 void asy_loop_push(lua_State *L, asy_loop *loop) {
+  if (asy_likely(loop == loop->rt->running)) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, loop->rt->running_loop);
+    return;
+  }
   lua_rawgeti(L, LUA_REGISTRYINDEX, loop->rt->loops);
   lua_rawgetp(L, -1, loop);
   lua_remove(L, -2);
+}
+
+
+asy_loop *asy_loop_enter(lua_State *L, asy_loop *loop) {
+  asy_rt *rt = loop->rt;
+  asy_loop *outer = rt->running;
+  if (loop == outer)
+    return outer;
+  asy_loop_push(L, loop);
+  lua_rawseti(L, LUA_REGISTRYINDEX, rt->running_loop);
+  rt->running = loop;
+  return outer;
+}
+
+
+void asy_loop_leave(lua_State *L, asy_rt *rt, asy_loop *outer) {
+  if (rt->running == outer)
+    return;
+  rt->running = NULL;
+  if (outer != NULL)
+    asy_loop_push(L, outer);
+  else
+    lua_pushboolean(L, 0);
+  lua_rawseti(L, LUA_REGISTRYINDEX, rt->running_loop);
+  rt->running = outer;
 }
 
 
@@ -131,23 +160,19 @@ void asy_loop_run(lua_State *L, asy_loop *loop, asy_future *fut) {
                         ? "this event loop is already running"
                         : "cannot run the event loop while another is running");
   luaL_checkstack(L, LUA_MINSTACK, NULL);
-  asy_loop_push(L, loop);
-  loop->slot = asy_pin(L, rt, -1);
-  lua_pop(L, 1);
   if (fut != NULL && fut->state == ASY_PENDING)
     asy_future_watch(fut, &watch, awaited_done);
   else if (fut != NULL)
     loop->stopping = true;
-  rt->running = loop;
+  asy_loop_enter(L, loop);
   loop->L = L;
   loop_spin(loop, fut == NULL);
-  rt->running = NULL;
+  asy_loop_leave(L, rt, NULL);
   loop->L = NULL;
   rt->active = NULL;
   stopped = loop->stopping;
   loop->stopping = false;
   asy_list_remove(&watch.link);
-  asy_unpin(L, rt, &loop->slot);
   raise_failure(L, loop);
   if (fut == NULL || fut->state != ASY_PENDING)
     return;
@@ -338,19 +363,22 @@ static int set_debug(lua_State *L) {
 }
 
 
-/* Stores a function or nil, the argument, as a user value of the loop. */
-static int set_function(lua_State *L, int value) {
+/* Stores a function or nil, the argument, as a user value of the loop; returns
+** whether it is a function. */
+static bool set_function(lua_State *L, int value) {
+  bool some = !lua_isnoneornil(L, 2);
   check_loop(L);
-  if (!lua_isnoneornil(L, 2) && luaL_getmetafield(L, 2, "__call") == LUA_TNIL)
+  if (some && luaL_getmetafield(L, 2, "__call") == LUA_TNIL)
     luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_settop(L, 2);
   lua_setiuservalue(L, 1, value);
-  return 0;
+  return some;
 }
 
 
 static int set_exception_handler(lua_State *L) {
-  return set_function(L, ASY_LOOP_HANDLER);
+  set_function(L, ASY_LOOP_HANDLER);
+  return 0;
 }
 
 
@@ -362,7 +390,8 @@ static int get_exception_handler(lua_State *L) {
 
 
 static int set_task_factory(lua_State *L) {
-  return set_function(L, ASY_LOOP_FACTORY);
+  check_loop(L)->factory = set_function(L, ASY_LOOP_FACTORY);
+  return 0;
 }
 
 

@@ -34,12 +34,12 @@ typedef struct asy_loop {
   bool closing;         /* close() is under way: no new work */
   bool failed;          /* an error is to leave run_*: ASY_LOOP_FAILURE */
   bool kicked;          /* the engine's kick handle is active */
+  bool factory;         /* there is a task factory */
   asy_queue ready;      /* what the next turn runs */
   asy_queue turn;       /* what is left of this turn */
   asy_engine *engine;   /* NULL once closed */
   asy_ready *entry;     /* the entry that runs now */
   lua_State *L;         /* the thread that called run_*, while it runs */
-  uint32_t slot;        /* pin of the loop itself while it runs */
   uint32_t tasks;       /* unfinished tasks */
   lua_Number slow;      /* slow_callback_duration, in seconds */
 } asy_loop;
@@ -100,6 +100,11 @@ void asy_loop_push(lua_State *L, asy_loop *loop);
 /* The running loop, else this state's current one, made on first use; pushes
 ** its userdata. Raises a RuntimeError when it is closed. */
 asy_loop *asy_loop_get(lua_State *L, asy_rt *rt);
+
+/* Makes the loop the running one, which keeps it alive; returns which one was,
+** for asy_loop_leave. Neither raises when the stack has room. */
+asy_loop *asy_loop_enter(lua_State *L, asy_loop *loop);
+void asy_loop_leave(lua_State *L, asy_rt *rt, asy_loop *outer);
 
 /* Raises a RuntimeError when the loop is closed. */
 void asy_loop_checkopen(lua_State *L, const asy_loop *loop);

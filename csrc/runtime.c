@@ -88,6 +88,8 @@ asy_rt *asy_rt_open(lua_State *L) {
   lua_newtable(L);
   rt->pins = luaL_ref(L, LUA_REGISTRYINDEX);
   rt->loops = weak_table(L);
+  lua_pushboolean(L, 0);
+  rt->running_loop = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &rt_key);
   return rt;

@@ -57,6 +57,7 @@ typedef struct asy_rt {
   int classes;              /* reference of the list of exception classes */
   int loops;                /* reference of the weak table of loops */
   int current_loop;         /* reference of the current event loop, or none */
+  int running_loop;         /* reference of the userdata of 'running' */
   int context;              /* reference of the context outside tasks, or none */
 } asy_rt;
 

@@ -61,7 +61,7 @@ static int shield(lua_State *L) {
   inner = (asy_future *)lua_touserdata(L, 2);
   if (inner->state != ASY_PENDING)
     return 1;
-  lua_getiuservalue(L, 2, ASY_FUT_LOOP);
+  asy_future_pushloop(L, 2);
   s = (asy_shield *)asy_future_new(L, rt, ASY_SHIELD, sizeof(asy_shield),
                                    ASY_FUT_VALUES, 3);
   lua_pushvalue(L, 2);

@@ -48,7 +48,7 @@ static int push_body(lua_State *L, lua_State *co, asy_task *t, int idx) {
     n = asy_coroutine_start(L, -1) - 1;
   } else {
     for (int i = 1; i <= n; i++)
-      lua_getiuservalue(L, idx, ASY_TASK_VALUES + i);
+      lua_getiuservalue(L, idx, asy_task_values(t) + i);
   }
   if (!lua_checkstack(co, n + LUA_MINSTACK))
     luaL_error(L, "stack overflow (too many arguments)");
@@ -260,23 +260,25 @@ asy_task *asy_task_new(lua_State *L, asy_rt *rt, int loopidx, int nargs) {
                ASY_TASK_MAXARGS);
   asy_loop_checkopen(L, loop);
   t = (asy_task *)asy_future_new(L, rt, ASY_TASK, sizeof(asy_task),
-                                 ASY_TASK_VALUES + nargs + coro, loopidx);
+                                 ASY_FUT_VALUES + rt->contexts + nargs + coro,
+                                 loopidx);
   lua_insert(L, body); /* task, body, arguments */
   asy_list_init(&t->scopes);
   t->ready.ops = &task_ops;
   t->id = (uint32_t)++rt->last_id;
   t->nargs = (uint8_t)nargs;
+  t->tflags = rt->contexts ? ASY_TASK_CONTEXT : 0;
   for (int i = nargs; i >= 1; i--)
-    lua_setiuservalue(L, body, ASY_TASK_VALUES + i);
+    lua_setiuservalue(L, body, asy_task_values(t) + i);
   if (coro) { /* the body is used up, the object stays for get_coro */
     lua_pushvalue(L, -1);
-    lua_setiuservalue(L, body, ASY_TASK_VALUES + 1);
+    lua_setiuservalue(L, body, asy_task_values(t) + 1);
     t->tflags |= ASY_TASK_HASCORO;
   }
   lua_setiuservalue(L, body, ASY_FUT_VALUE);
   if (rt->contexts) {
     asy_context_copy(L, rt);
-    lua_setiuservalue(L, body, ASY_TASK_CONTEXT);
+    lua_setiuservalue(L, body, ASY_TASK_CONTEXT_VALUE);
   }
   if (asy_unlikely(loop->debug)) {
     asy_debug_source(L);

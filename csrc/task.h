@@ -27,14 +27,17 @@ typedef struct asy_wait {
 #define ASY_TASK_RETHROW 16   /* an error on its way keeps its traceback */
 #define ASY_TASK_SWALLOWED 32 /* a CancelledError was delivered (debug) */
 #define ASY_TASK_HASCORO 64   /* its Coroutine object is the first argument */
+#define ASY_TASK_CONTEXT 128  /* its context has a user value of its own */
 
 typedef struct asy_task {
   asy_future fut;
   asy_ready ready;
   const asy_wait *how; /* the way it waits while parked */
   void *on;            /* what it waits for, if that is an object */
-  asy_watch watch;     /* its place in a future's watchers or a wait queue */
-  asy_timer timer;     /* of sleep */
+  union {              /* a task waits for one thing at a time */
+    asy_watch watch;   /* its place in a future's watchers or a wait queue */
+    asy_timer timer;   /* of sleep */
+  };
   lua_State *co;       /* its thread, NULL before the first step */
   asy_list scopes;     /* its timeouts, the innermost first */
   uint32_t id;
@@ -43,10 +46,15 @@ typedef struct asy_task {
   uint8_t nargs;       /* arguments of the body that wait in user values */
 } asy_task;
 
-/* User values of a task beyond a future's; the arguments follow. */
-#define ASY_TASK_CONTEXT (ASY_FUT_VALUES + 1)
-#define ASY_TASK_VALUES (ASY_FUT_VALUES + 1)
+/* User values of a task beyond a future's: its context, if it has a place (else
+** that is among the extras), then its arguments. */
+#define ASY_TASK_CONTEXT_VALUE (ASY_FUT_VALUES + 1)
 #define ASY_TASK_MAXARGS 200
+
+/* The number of the user value before the first argument. */
+static inline int asy_task_values(const asy_task *t) {
+  return ASY_FUT_VALUES + ((t->tflags & ASY_TASK_CONTEXT) != 0);
+}
 
 void asy_task_open(lua_State *L);
 

@@ -109,7 +109,7 @@ static void task_of_coroutine(lua_State *L, asy_rt *rt, int loopidx, int idx) {
   }
   if (!lua_isnil(L, context)) {
     lua_pushvalue(L, context);
-    lua_setiuservalue(L, idx, ASY_TASK_CONTEXT);
+    asy_context_settask(L, idx);
   }
   if (lua_toboolean(L, eager))
     asy_task_eager(L, t, before);
@@ -117,17 +117,25 @@ static void task_of_coroutine(lua_State *L, asy_rt *rt, int loopidx, int idx) {
 }
 
 
+/* The argument must be an awaitable, but no future. */
+static void check_body(lua_State *L, asy_rt *rt, int arg) {
+  luaL_checkany(L, arg);
+  if (!asy_await_is(L, rt, arg) || asy_tofuture(L, rt, arg) != NULL)
+    asy_await_typeerror(L, arg);
+}
+
+
 void asy_task_create(lua_State *L, asy_rt *rt, int loopidx, int idx) {
-  int factory;
-  if (asy_unlikely(!asy_await_is(L, rt, idx) || asy_tofuture(L, rt, idx)))
-    asy_await_typeerror(L, idx);
-  factory = lua_getiuservalue(L, loopidx, ASY_LOOP_FACTORY);
-  if (factory != LUA_TNIL) {
+  asy_loop *loop = (asy_loop *)lua_touserdata(L, loopidx);
+  bool is_function = lua_isfunction(L, idx);
+  if (asy_unlikely(!is_function))
+    check_body(L, rt, idx);
+  if (asy_unlikely(loop->factory)) {
+    lua_getiuservalue(L, loopidx, ASY_LOOP_FACTORY);
     call_factory(L, rt, loopidx, idx);
     return;
   }
-  lua_pop(L, 1);
-  if (asy_tokind(L, rt, idx, ASY_COROUTINE) != NULL) {
+  if (!is_function && asy_tokind(L, rt, idx, ASY_COROUTINE) != NULL) {
     task_of_coroutine(L, rt, loopidx, idx);
     return;
   }
@@ -139,13 +147,12 @@ void asy_task_create(lua_State *L, asy_rt *rt, int loopidx, int idx) {
 /* create_task(fn, ...) */
 static int create_task(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
-  luaL_checkany(L, 1);
+  if (asy_unlikely(!lua_isfunction(L, 1)))
+    check_body(L, rt, 1);
   if (asy_unlikely(rt->running == NULL))
     return asy_error_raise(L, ASY_RUNTIME_ERROR,
                            "create_task: no running event loop (use "
                            "loop:create_task outside of one)");
-  if (asy_unlikely(!asy_await_is(L, rt, 1) || asy_tofuture(L, rt, 1)))
-    return asy_await_typeerror(L, 1);
   asy_loop_push(L, rt->running);
   lua_insert(L, 1);
   asy_task_create(L, rt, 1, 2);
@@ -166,6 +173,7 @@ static int loop_create_task(lua_State *L) {
 /* Task(coro, options): what a task factory calls */
 int asy_task_construct(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
+  lua_remove(L, 1); /* the class */
   asy_checkkind(L, 1, ASY_COROUTINE);
   lua_settop(L, 2);
   if (!lua_isnil(L, 2))
@@ -211,7 +219,7 @@ static int task_set_name(lua_State *L) {
 static int get_coro(lua_State *L) {
   asy_task *t = check_task(L);
   if (t->tflags & ASY_TASK_HASCORO)
-    lua_getiuservalue(L, 1, ASY_TASK_VALUES + 1);
+    lua_getiuservalue(L, 1, asy_task_values(t) + 1);
   else if (t->co != NULL)
     lua_getiuservalue(L, 1, ASY_FUT_VALUE);
   else

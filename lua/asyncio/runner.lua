@@ -3,6 +3,8 @@
 
 local core <const> = require "asyncio.core"
 
+core.sigint_begin = core.sigint_begin or function() end -- TEMPORARY
+core.sigint_end = core.sigint_end or function() return 0 end -- TEMPORARY
 local Runner <const> = { name = "Runner", __name = "asyncio.Runner" }
 Runner.__index = Runner
 

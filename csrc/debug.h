@@ -1,0 +1,35 @@
+/*
+** Debug mode: where things were made, what took long, and what went wrong
+** without an error. A loop in debug mode has its flag set; all of this is
+** behind it, so that it costs one test when it is off.
+*/
+#ifndef asy_debug_h
+#define asy_debug_h
+
+#include "callback.h"
+#include "task.h"
+
+/* Whether the environment asks for debug mode: ASYNCIO_DEBUG is set, and is
+** neither empty nor "0". */
+bool asy_debug_env(void);
+
+/* Pushes "file:line" of the innermost Lua function on the thread 'co', from
+** 'level' on, that is not of this library; or nil, and returns false. */
+bool asy_debug_where(lua_State *L, lua_State *co, int level);
+
+/* Pushes "file:line" of the nearest such function that called the C function
+** that runs, "?" when there is none. */
+void asy_debug_source(lua_State *L);
+
+/* The task's step that began at 'start' has ended. Says so when it took long,
+** and when the task goes on after it swallowed its cancellation. Never
+** raises. */
+void asy_debug_step(lua_State *L, asy_task *t, uint64_t start);
+
+/* The same for the callback, whose object is at 'idx'. */
+void asy_debug_callback(lua_State *L, asy_callback *cb, int idx,
+                        uint64_t start);
+
+void asy_debug_open(lua_State *L);
+
+#endif
