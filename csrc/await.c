@@ -40,7 +40,7 @@ static int raise_cancelled(lua_State *L, asy_task *t, int idx) {
 int asy_await_values(lua_State *L, asy_task *t, int idx) {
   asy_future *f = (asy_future *)lua_touserdata(L, idx);
   if (asy_likely(f->state == ASY_FINISHED))
-    return asy_future_take(L, idx);
+    return asy_future_takefrom(L, f, idx);
   if (f->state == ASY_CANCELLED && t != NULL)
     return raise_cancelled(L, t, idx);
   asy_task_crossing(L, idx);
@@ -84,8 +84,8 @@ void asy_await_watch(lua_State *L, asy_task *t, asy_future *f) {
 }
 
 
-int asy_await_future(lua_State *L, asy_rt *rt, const char *fname) {
-  asy_future *f = (asy_future *)lua_touserdata(L, 1);
+int asy_await_future(lua_State *L, asy_rt *rt, asy_future *f,
+                     const char *fname) {
   asy_task *t;
   lua_settop(L, 1);
   if (f->state != ASY_PENDING)
@@ -190,9 +190,10 @@ static int return_all(lua_State *L, int status, lua_KContext ctx) {
 /* await(aw, ...); also the method of futures and Coroutine objects */
 static int await(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
+  asy_future *f = asy_tofuture(L, rt, 1);
+  if (asy_likely(f != NULL))
+    return asy_await_future(L, rt, f, "await");
   luaL_checkany(L, 1);
-  if (asy_tofuture(L, rt, 1) != NULL)
-    return asy_await_future(L, rt, "await");
   if (!asy_await_is(L, rt, 1))
     return asy_await_typeerror(L, 1);
   asy_task_here(L, rt, "await");

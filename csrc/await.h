@@ -19,9 +19,10 @@ void asy_await_watch(lua_State *L, asy_task *t, asy_future *f);
 ** awaited it shall see it. */
 int asy_await_values(lua_State *L, asy_task *t, int idx);
 
-/* Suspends the running task until the future at index 1 of the calling C
-** function is done, and then returns its values or raises. */
-int asy_await_future(lua_State *L, asy_rt *rt, const char *fname);
+/* Suspends the running task until the future 'f', at index 1 of the calling C
+** function, is done, and then returns its values or raises. */
+int asy_await_future(lua_State *L, asy_rt *rt, asy_future *f,
+                     const char *fname);
 
 /* Raises the argument error for what is not awaitable. */
 int asy_await_typeerror(lua_State *L, int arg);

@@ -56,7 +56,7 @@ static void callback_run(lua_State *L, asy_ready *e) {
     return;
   }
   asy_pin_push(L, rt, cb->slot);
-  lua_pushcfunction(L, asy_task_msgh);
+  lua_pushcfunction(L, asy_report_msgh);
   lua_pushcfunction(L, callback_call);
   lua_pushvalue(L, base + 1);
   context = asy_context_enter(L, rt, base + 1, ASY_CB_CONTEXT);
@@ -288,11 +288,11 @@ static int remove_done_callback(lua_State *L) {
 
 
 static asy_callback *check_handle(lua_State *L) {
-  asy_callback *cb =
-      (asy_callback *)asy_tokind(L, asy_rt_up(L), 1, ASY_TIMERHANDLE);
-  if (cb == NULL)
-    cb = (asy_callback *)asy_checkkind(L, 1, ASY_HANDLE);
-  return cb;
+  asy_object *o = asy_toobject(L, asy_rt_up(L), 1);
+  if (o == NULL || (o->kind != ASY_HANDLE && o->kind != ASY_TIMERHANDLE &&
+                    o->kind != ASY_CALLBACK))
+    asy_typeerror(L, 1, asy_kindname(ASY_HANDLE));
+  return (asy_callback *)o;
 }
 
 
@@ -315,17 +315,36 @@ static int when(lua_State *L) {
 }
 
 
+/* Pushes " function file:line" for the function on the top, which it pops; an
+** empty string for what is none. */
+static void push_place(lua_State *L) {
+  lua_Debug ar;
+  if (!lua_isfunction(L, -1)) {
+    lua_pop(L, 1);
+    lua_pushliteral(L, "");
+    return;
+  }
+  lua_getinfo(L, ">S", &ar);
+  if (ar.linedefined > 0)
+    lua_pushfstring(L, " function %s:%d", ar.short_src, ar.linedefined);
+  else
+    lua_pushfstring(L, " function %s", ar.short_src);
+}
+
+
 static int handle_tostring(lua_State *L) {
   asy_callback *cb = check_handle(L);
+  const char *state = cb->cancelled   ? "cancelled"
+                      : cb->slot == 0 ? "done"
+                                      : "scheduled";
   lua_settop(L, 1);
-  lua_pushfstring(L, "<%s %s", cb->kind == ASY_HANDLE ? "Handle" : "TimerHandle",
-                  cb->cancelled ? "cancelled" : "scheduled");
+  lua_getiuservalue(L, 1, ASY_CB_FUNCTION);
+  push_place(L);
   lua_getiuservalue(L, 1, ASY_CB_SOURCE);
-  if (lua_isstring(L, 3))
-    lua_pushfstring(L, "%s created at %s>", lua_tostring(L, 2),
-                    lua_tostring(L, 3));
-  else
-    lua_pushfstring(L, "%s>", lua_tostring(L, 2));
+  lua_pushfstring(L, "<%s %s%s%s%s>",
+                  cb->kind == ASY_TIMERHANDLE ? "TimerHandle" : "Handle", state,
+                  lua_tostring(L, 2), lua_isstring(L, 3) ? " created at " : "",
+                  lua_isstring(L, 3) ? lua_tostring(L, 3) : "");
   return 1;
 }
 
@@ -366,8 +385,8 @@ void asy_callback_open(lua_State *L) {
   asy_newmeta(L, ASY_HANDLE, "asyncio.Handle", handle, meta, 0);
   asy_newmeta(L, ASY_TIMERHANDLE, "asyncio.TimerHandle", timer, meta,
               ASY_HANDLE);
-  asy_newmeta(L, ASY_CALLBACK, "asyncio.Callback", NULL, NULL, 0);
-  lua_pop(L, 3);
+  lua_pop(L, 1);
+  rt->meta[ASY_CALLBACK] = luaL_ref(L, LUA_REGISTRYINDEX); /* as a Handle */
   add_methods(L, rt, ASY_LOOP, loop);
   add_methods(L, rt, ASY_FUTURE, future);
 }

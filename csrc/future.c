@@ -3,6 +3,7 @@
 */
 #include "future.h"
 
+#include "debug.h"
 #include "error.h"
 #include "report.h"
 
@@ -12,14 +13,14 @@
 asy_future *asy_future_new(lua_State *L, asy_rt *rt, asy_kind kind, size_t size,
                            int nuv, int loopidx) {
   asy_future *f;
-  loopidx = lua_absindex(L, loopidx);
+  asy_loop *loop = (asy_loop *)lua_touserdata(L, loopidx);
   f = (asy_future *)asy_new(L, rt, kind, size, nuv);
-  f->loop = (asy_loop *)lua_touserdata(L, loopidx);
+  f->loop = loop;
   asy_list_init(&f->watchers);
-  lua_pushvalue(L, loopidx);
+  lua_pushvalue(L, loopidx < 0 ? loopidx - 1 : loopidx);
   lua_setiuservalue(L, -2, ASY_FUT_EXTRA);
-  if (asy_unlikely(f->loop->debug) && kind == ASY_FUTURE) {
-    luaL_where(L, 1);
+  if (asy_unlikely(f->loop->debug) && kind != ASY_TASK) {
+    asy_debug_source(L);
     asy_future_setextra(L, -2, "source");
   }
   return f;
@@ -150,9 +151,9 @@ bool asy_future_cancelwith(lua_State *L, asy_future *f, int idx, int msg) {
 /* {====== Taking ====== */
 
 static void settle(lua_State *L, asy_future *f, int idx) {
-  if (!(f->flags & ASY_UNSETTLED))
+  if (asy_likely(!(f->flags & ASY_UNSETTLED)))
     return;
-  f->rt->ops[f->kind]->settle(L, idx);
+  f->rt->ops[f->kind]->settle(L, lua_absindex(L, idx));
   f->flags &= (uint8_t)~ASY_UNSETTLED;
 }
 
@@ -171,16 +172,20 @@ static int push_packed(lua_State *L) {
 }
 
 
-int asy_future_take(lua_State *L, int idx) {
-  asy_future *f = (asy_future *)lua_touserdata(L, idx);
-  idx = lua_absindex(L, idx);
-  if (asy_unlikely(f->state != ASY_FINISHED))
-    return asy_future_raise(L, idx);
+int asy_future_takefrom(lua_State *L, asy_future *f, int idx) {
   settle(L, f, idx);
   if (f->nresults == 0)
     return 0;
   lua_getiuservalue(L, idx, ASY_FUT_VALUE);
   return f->nresults == 1 ? 1 : push_packed(L);
+}
+
+
+int asy_future_take(lua_State *L, int idx) {
+  asy_future *f = (asy_future *)lua_touserdata(L, idx);
+  if (asy_unlikely(f->state != ASY_FINISHED))
+    return asy_future_raise(L, idx);
+  return asy_future_takefrom(L, f, idx);
 }
 
 

@@ -113,6 +113,9 @@ bool asy_future_cancelwith(lua_State *L, asy_future *f, int idx, int msg);
 ** raises its error, or CancelledError. */
 int asy_future_take(lua_State *L, int idx);
 
+/* The values of the finished future 'f', which is at 'idx'. */
+int asy_future_takefrom(lua_State *L, asy_future *f, int idx);
+
 /* Pushes its value as it is stored: nothing's nil, one, or the packed table. */
 void asy_future_pushraw(lua_State *L, int idx);
 

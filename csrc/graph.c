@@ -8,10 +8,8 @@
 #include "debug.h"
 #include "error.h"
 
-/* Names of children of a gather that are shown at most. */
-#define MAX_CHILDREN 4
-/* Tasks that a DeadlockError lists at most. */
-#define MAX_TASKS 100
+#define MAX_MEMBERS 4 /* of a gather or a wait that are named */
+#define MAX_TASKS 100 /* that a DeadlockError lists */
 
 
 bool asy_graph_where(lua_State *L, lua_State *co, int level) {
@@ -21,23 +19,63 @@ bool asy_graph_where(lua_State *L, lua_State *co, int level) {
 
 /* {====== What a task waits for ====== */
 
+/* Moves the value on the top of 'co' to L if it is the object, else pops it. */
+static bool take_object(lua_State *L, lua_State *co, const void *object) {
+  bool is = lua_touserdata(co, -1) == object;
+  if (is && L != co)
+    lua_xmove(co, L, 1);
+  else if (!is)
+    lua_pop(co, 1);
+  return is;
+}
+
+
+/* Pushes the object if the function at that level of 'co', a C function, has
+** it among its values or upvalues. */
+static bool push_value(lua_State *L, lua_State *co, lua_Debug *ar,
+                       const void *object) {
+  for (int n = 1; lua_getlocal(co, ar, n) != NULL; n++)
+    if (take_object(L, co, object))
+      return true;
+  lua_getinfo(co, "f", ar);
+  for (int n = 1; lua_getupvalue(co, -1, n) != NULL; n++)
+    if (take_object(L, co, object)) {
+      lua_pop(co, 1);
+      return true;
+    }
+  lua_pop(co, 1);
+  return false;
+}
+
+
+/* The thread is suspended in the C function that parked the task, which has
+** the object. */
 bool asy_graph_pushon(lua_State *L, asy_task *t) {
   lua_Debug ar;
   if ((t->tflags & ASY_TASK_PARKED) && t->on != NULL && t->co != NULL &&
-      lua_checkstack(t->co, 1) && lua_getstack(t->co, 0, &ar)) {
-    for (int n = 1; lua_getlocal(t->co, &ar, n) != NULL; n++) {
-      lua_xmove(t->co, L, 1);
-      if (lua_touserdata(L, -1) == t->on)
-        return true;
-      lua_pop(L, 1);
-    }
-  }
+      lua_checkstack(t->co, 2) && lua_getstack(t->co, 0, &ar) &&
+      push_value(L, t->co, &ar, t->on))
+    return true;
   lua_pushnil(L);
   return false;
 }
 
 
-/* Pushes how the object at 'idx' is called where it is waited for. */
+/* All of these have them as their first user value. */
+bool asy_graph_pushmembers(lua_State *L, asy_rt *rt, int idx) {
+  const asy_object *o = asy_toobject(L, rt, idx);
+  if (o == NULL || (o->kind != ASY_GATHER && o->kind != ASY_SHIELD &&
+                    o->kind != ASY_WAITSET))
+    return false;
+  if (o->kind != ASY_WAITSET &&
+      ((const asy_future *)o)->state != ASY_PENDING)
+    return false;
+  lua_getiuservalue(L, idx, 1);
+  return true;
+}
+
+
+/* Pushes how the future at 'idx' is called where it is waited for. */
 static void push_short(lua_State *L, asy_rt *rt, int idx) {
   asy_task *t = (asy_task *)asy_tokind(L, rt, idx, ASY_TASK);
   if (t == NULL) {
@@ -50,30 +88,84 @@ static void push_short(lua_State *L, asy_rt *rt, int idx) {
 }
 
 
+/* Pushes the names of those futures in the list on the top that are pending,
+** "a, b, ...", and removes the list. */
+static void push_pending(lua_State *L, asy_rt *rt) {
+  int list = lua_gettop(L);
+  lua_Integer n = (lua_Integer)lua_rawlen(L, list);
+  int named = 0;
+  lua_pushliteral(L, "");
+  for (lua_Integer i = 1; i <= n; i++) {
+    asy_future *f;
+    lua_rawgeti(L, list, i);
+    f = asy_tofuture(L, rt, -1);
+    if (f == NULL || f->state != ASY_PENDING) {
+      lua_pop(L, 1);
+      continue;
+    }
+    if (named == MAX_MEMBERS)
+      lua_pushliteral(L, ", ...");
+    else
+      push_short(L, rt, -1);
+    lua_remove(L, -2);
+    if (named > 0 && named < MAX_MEMBERS) {
+      lua_pushliteral(L, ", ");
+      lua_insert(L, -2);
+      lua_concat(L, 2);
+    }
+    lua_concat(L, 2);
+    if (named++ == MAX_MEMBERS)
+      break;
+  }
+  lua_remove(L, list);
+}
+
+
+/* Pushes what the parked task waits for. */
+static void push_wanted(lua_State *L, asy_rt *rt, asy_task *t) {
+  int on = lua_gettop(L) + 1;
+  asy_object *o;
+  asy_graph_pushon(L, t);
+  o = asy_toobject(L, rt, on);
+  if (!asy_graph_pushmembers(L, rt, on)) {
+    if (asy_isfuture(o))
+      push_short(L, rt, on);
+    else
+      lua_pushstring(L, t->how->what);
+  } else {
+    if (lua_istable(L, -1))
+      push_pending(L, rt);
+    else
+      push_short(L, rt, -1);
+    lua_pushfstring(L, "%s of %s", o->kind == ASY_GATHER   ? "gather"
+                                   : o->kind == ASY_SHIELD ? "shield"
+                                                           : t->how->what,
+                    lua_tostring(L, -1));
+  }
+  lua_replace(L, on);
+  lua_settop(L, on);
+}
+
+
 void asy_graph_describe(lua_State *L, asy_task *t) {
-  asy_rt *rt = t->fut.rt;
   int top = lua_gettop(L);
+  bool parked = (t->tflags & ASY_TASK_PARKED) != 0;
   luaL_checkstack(L, LUA_MINSTACK, NULL);
-  if (rt->task == t || (!(t->tflags & ASY_TASK_PARKED) &&
-                        !asy_ready_queued(&t->ready))) {
+  if (t->fut.rt->task == t || (!parked && !asy_ready_queued(&t->ready))) {
     lua_pushliteral(L, "running");
     return;
   }
-  if (!(t->tflags & ASY_TASK_PARKED)) {
-    lua_pushliteral(L, "ready");
-    return;
+  lua_pushliteral(L, "ready");
+  if (parked) {
+    push_wanted(L, t->fut.rt, t);
+    lua_pushfstring(L, "waits for %s", lua_tostring(L, -1));
+    lua_replace(L, top + 1);
   }
-  if (asy_graph_pushon(L, t) && asy_tofuture(L, rt, -1) != NULL) {
-    push_short(L, rt, -1);
-  } else {
-    lua_pushstring(L, t->how->what);
-  }
-  if (asy_graph_where(L, t->co, 0))
-    lua_pushfstring(L, "waits for %s at %s", lua_tostring(L, -2),
+  if (t->co != NULL && asy_graph_where(L, t->co, 0)) {
+    lua_pushfstring(L, "%s at %s", lua_tostring(L, top + 1),
                     lua_tostring(L, -1));
-  else
-    lua_pushfstring(L, "waits for %s", lua_tostring(L, -2));
-  lua_replace(L, top + 1);
+    lua_replace(L, top + 1);
+  }
   lua_settop(L, top + 1);
 }
 
@@ -82,22 +174,32 @@ void asy_graph_describe(lua_State *L, asy_task *t) {
 
 /* {====== Deadlock ====== */
 
+/* Pushes "\n  <name> waits for ..." for the task on the top, which it
+** replaces. */
+static void push_line(lua_State *L) {
+  asy_task *t = (asy_task *)lua_touserdata(L, -1);
+  asy_task_pushname(L, t, lua_gettop(L));
+  asy_graph_describe(L, t);
+  lua_pushfstring(L, "\n  %s %s", lua_tostring(L, -2), lua_tostring(L, -1));
+  lua_replace(L, -4);
+  lua_pop(L, 2);
+}
+
+
 void asy_graph_deadlock(lua_State *L, asy_loop *loop) {
   asy_rt *rt = loop->rt;
   uint32_t n = asy_task_list(L, rt, loop);
   int list = lua_gettop(L);
   luaL_Buffer b;
   luaL_buffinit(L, &b);
-  luaL_addstring(&b, "deadlock: nothing can wake the event loop any more");
+  luaL_addstring(&b, "nothing can wake the event loop any more");
   for (uint32_t i = 1; i <= n && i <= MAX_TASKS; i++) {
-    asy_task *t;
     lua_rawgeti(L, list, i);
-    t = (asy_task *)lua_touserdata(L, -1);
-    asy_task_pushname(L, t, lua_gettop(L));
-    asy_graph_describe(L, t);
-    lua_pushfstring(L, "\n  %s %s", lua_tostring(L, -2), lua_tostring(L, -1));
-    lua_insert(L, -4);
-    lua_pop(L, 3);
+    push_line(L);
+    luaL_addvalue(&b);
+  }
+  if (n > MAX_TASKS) {
+    lua_pushfstring(L, "\n  ... and %d more tasks", (int)(n - MAX_TASKS));
     luaL_addvalue(&b);
   }
   luaL_pushresult(&b);
@@ -109,5 +211,5 @@ void asy_graph_deadlock(lua_State *L, asy_loop *loop) {
 
 
 void asy_graph_open(lua_State *L) {
-  (void)L;
+  asy_callgraph_open(L);
 }

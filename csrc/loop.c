@@ -5,6 +5,7 @@
 #include "loop.h"
 
 #include "await.h"
+#include "debug.h"
 #include "error.h"
 #include "graph.h"
 #include "pin.h"
@@ -64,6 +65,7 @@ static asy_loop *loop_new(lua_State *L, asy_rt *rt) {
   asy_queue_init(&loop->ready);
   asy_queue_init(&loop->turn);
   loop->slow = 0.1;
+  loop->debug = asy_debug_env();
   lua_newtable(L);
   lua_setiuservalue(L, -2, ASY_LOOP_DATA);
   asy_report_newset(L);

@@ -149,10 +149,10 @@ void *asy_new(lua_State *L, asy_rt *rt, asy_kind kind, size_t size, int nuv) {
 
 asy_object *asy_toobject(lua_State *L, asy_rt *rt, int idx) {
   asy_object *o;
-  if (lua_type(L, idx) != LUA_TUSERDATA || lua_rawlen(L, idx) < sizeof(*o))
+  if (lua_rawlen(L, idx) < sizeof(*o)) /* 0 for a light userdata */
     return NULL;
   o = (asy_object *)lua_touserdata(L, idx);
-  return o->rt == rt ? o : NULL;
+  return o != NULL && o->rt == rt ? o : NULL;
 }
 
 

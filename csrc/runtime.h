@@ -48,6 +48,8 @@ typedef struct asy_rt {
   uint32_t slots;           /* slots there, free ones included */
   uint32_t pinned;          /* values pinned now */
   uint64_t last_id;         /* number of the last task made */
+  uint32_t garbage;         /* threads dropped since the collector was told */
+  uint32_t garbage_limit;   /* how many are worth telling */
   bool contexts;            /* a context variable has been set */
   int meta[ASY_KINDS];      /* references of the metatables */
   const struct asy_future_ops *ops[ASY_KINDS]; /* of the kinds of futures */

@@ -14,6 +14,7 @@
 #include "coroutine.h"
 #include "debug.h"
 #include "error.h"
+#include "garbage.h"
 #include "pin.h"
 #include "report.h"
 #include "timeout.h"
@@ -210,11 +211,13 @@ static void task_step(lua_State *L, asy_ready *e) {
   rt->active = active;
   if (asy_unlikely(start != 0))
     asy_debug_step(L, t, start);
-  if (status != LUA_YIELD)
+  if (status != LUA_YIELD) {
     task_finish(L, t, status, nres);
-  else if (asy_unlikely(!(t->tflags & ASY_TASK_PARKED) &&
-                        !asy_ready_queued(&t->ready)))
+    asy_garbage_add(L, rt);
+  } else if (asy_unlikely(!(t->tflags & ASY_TASK_PARKED) &&
+                          !asy_ready_queued(&t->ready))) {
     refuse_yield(t, nres);
+  }
 }
 
 

@@ -345,7 +345,8 @@ static int return_all(lua_State *L, int status, lua_KContext ctx) {
 static int wait_forever(lua_State *L, asy_rt *rt) {
   lua_remove(L, 2);
   if (asy_tofuture(L, rt, 1) != NULL)
-    return asy_await_future(L, rt, "wait_for");
+    return asy_await_future(L, rt, (asy_future *)lua_touserdata(L, 1),
+                            "wait_for");
   asy_await_function(L, rt, 1);
   lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, return_all);
   return lua_gettop(L);

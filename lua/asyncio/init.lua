@@ -1,6 +1,7 @@
 -- asyncio for Lua: the public face. Everything that `require "asyncio"` gives
 -- stands here; what it does is in the C core, or in the file of its concept.
 
+local call_graph <const> = require "asyncio.call_graph"
 local core <const> = require "asyncio.core"
 local runner <const> = require "asyncio.runner"
 
@@ -59,8 +60,8 @@ return {
 
   -- seeing inside
   capture_call_graph = core.capture_call_graph,
-  format_call_graph = core.format_call_graph,
-  print_call_graph = core.print_call_graph,
+  format_call_graph = call_graph.format_call_graph,
+  print_call_graph = call_graph.print_call_graph,
 
   -- classes
   Coroutine = core.Coroutine,
