@@ -4,6 +4,7 @@
 #include "await.h"
 
 #include "coroutine.h"
+#include "debug.h"
 #include "error.h"
 
 
@@ -28,8 +29,9 @@ const asy_wait asy_wait_future = {"future", future_abort};
 ** where the task's own cancellation was the cause, with its message. */
 static int raise_cancelled(lua_State *L, asy_task *t, int idx) {
   if (asy_future_getextra(L, idx, "message") == LUA_TNIL && t->cancels > 0) {
-    t->tflags |= ASY_TASK_SWALLOWED;
     asy_task_pushcancelled(L, t);
+    if (asy_unlikely(t->fut.loop->debug))
+      asy_debug_cancelled(L, t);
   } else {
     asy_error_wrap(L, t->fut.rt, ASY_CANCELLED_ERROR);
   }

@@ -17,8 +17,7 @@
 
 /* {====== Running ====== */
 
-/* Calls the callback at index 1 in the context it was made in. */
-static int callback_call(lua_State *L) {
+int asy_callback_call(lua_State *L) {
   asy_callback *cb = (asy_callback *)lua_touserdata(L, 1);
   int n = cb->nargs;
   luaL_checkstack(L, n + LUA_MINSTACK, "too many arguments");
@@ -57,7 +56,7 @@ static void callback_run(lua_State *L, asy_ready *e) {
   }
   asy_pin_push(L, rt, cb->slot);
   lua_pushcfunction(L, asy_report_msgh);
-  lua_pushcfunction(L, callback_call);
+  lua_pushcfunction(L, asy_callback_call);
   lua_pushvalue(L, base + 1);
   context = asy_context_enter(L, rt, base + 1, ASY_CB_CONTEXT);
   status = lua_pcall(L, 1, 0, base + 2);
@@ -70,10 +69,10 @@ static void callback_run(lua_State *L, asy_ready *e) {
       asy_report_error(L, cb->loop, "error in callback", base + 1);
   }
   asy_context_leave(L, rt, context);
+  if (asy_unlikely(start != 0))
+    asy_debug_callback(L, cb, base + 1, start);
   if (!cb->repeats)
     callback_release(L, cb);
-  if (start != 0)
-    asy_debug_callback(L, cb, base + 1, start);
   lua_settop(L, base);
 }
 
@@ -334,14 +333,14 @@ static void push_place(lua_State *L) {
 
 static int handle_tostring(lua_State *L) {
   asy_callback *cb = check_handle(L);
-  const char *state = cb->cancelled   ? "cancelled"
-                      : cb->slot == 0 ? "done"
-                                      : "scheduled";
+  const char *state = cb->cancelled   ? " cancelled"
+                      : cb->slot == 0 ? " done"
+                                      : "";
   lua_settop(L, 1);
   lua_getiuservalue(L, 1, ASY_CB_FUNCTION);
   push_place(L);
   lua_getiuservalue(L, 1, ASY_CB_SOURCE);
-  lua_pushfstring(L, "<%s %s%s%s%s>",
+  lua_pushfstring(L, "<%s%s%s%s%s>",
                   cb->kind == ASY_TIMERHANDLE ? "TimerHandle" : "Handle", state,
                   lua_tostring(L, 2), lua_isstring(L, 3) ? " created at " : "",
                   lua_isstring(L, 3) ? lua_tostring(L, 3) : "");

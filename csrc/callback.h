@@ -32,6 +32,10 @@ typedef struct asy_callback {
 asy_callback *asy_callback_new(lua_State *L, asy_rt *rt, asy_kind kind,
                                int loopidx, int nargs);
 
+/* The C function below which every callback runs; its argument is the
+** callback. */
+int asy_callback_call(lua_State *L);
+
 /* Cancels it: it will not be called, and its function can go. Never raises. */
 void asy_callback_cancel(lua_State *L, asy_callback *cb);
 

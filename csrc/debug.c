@@ -104,6 +104,8 @@ static void slow(lua_State *L, lua_Number took) {
 
 void asy_debug_step(lua_State *L, asy_task *t, uint64_t start) {
   lua_Number took = seconds_since(start);
+  if (t->tflags & ASY_TASK_SWALLOWED)
+    asy_debug_swallowed(L, t);
   if (took < t->fut.loop->slow)
     return;
   asy_task_push(L, t);
@@ -124,6 +126,7 @@ void asy_debug_callback(lua_State *L, asy_callback *cb, int idx,
 
 
 void asy_debug_open(lua_State *L) {
+  asy_swallow_open(L);
   push_library(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &library_key);
 }

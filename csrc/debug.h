@@ -30,6 +30,19 @@ void asy_debug_step(lua_State *L, asy_task *t, uint64_t start);
 void asy_debug_callback(lua_State *L, asy_callback *cb, int idx,
                         uint64_t start);
 
+/* {====== swallow.c: cancellations that a plain pcall took ====== */
+
+/* The CancelledError on the top is about to be raised in the task, which runs
+** on L. May raise for want of memory. */
+void asy_debug_cancelled(lua_State *L, asy_task *t);
+
+/* A step of such a task has ended. Never raises. */
+void asy_debug_swallowed(lua_State *L, asy_task *t);
+
+void asy_swallow_open(lua_State *L);
+
+/* }====== */
+
 void asy_debug_open(lua_State *L);
 
 #endif

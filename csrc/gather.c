@@ -17,7 +17,7 @@ typedef struct asy_child {
 typedef struct asy_gather {
   asy_future fut;
   asy_ready ready;             /* completes it when the C stack is deep */
-  struct asy_gather *next;     /* among those to be cancelled */
+  struct asy_gather *next;     /* in the line of those to be cancelled */
   uint32_t nplaces;            /* results */
   uint32_t nchildren;          /* futures, each counted once */
   uint32_t pending;            /* children not done */
@@ -111,30 +111,34 @@ static bool cancel_children(asy_gather *g) {
 }
 
 
-/* Children may await gathers whose children await gathers...: those wait in a
-** list, so that the C stack stays flat. */
+/* Children may await gathers whose children await gathers...: those line up
+** behind the first, so that the C stack stays flat, and stay in line until all
+** are through, so that each has its turn once even if they form a ring. */
 static bool gather_cancel(asy_future *f) {
   asy_rt *rt = f->rt;
-  asy_gather *g = (asy_gather *)f;
+  asy_gather *g = (asy_gather *)f, *next;
   bool any;
   g->cancel_requested = true;
+  if (g->next != NULL)
+    return true;
+  g->next = g; /* the last in line is its own successor */
   if (rt->cancelling != NULL) {
-    if (g->next == NULL) {
-      g->next = rt->cancelling->next;
-      rt->cancelling->next = g;
-    }
+    rt->cancelling->next = g;
+    rt->cancelling = g;
     return true;
   }
-  g->next = g; /* the end of the list is its own successor */
   rt->cancelling = g;
   any = cancel_children(g);
-  while (rt->cancelling->next != rt->cancelling) {
-    asy_gather *other = rt->cancelling->next;
-    rt->cancelling->next = other->next;
-    other->next = NULL;
-    cancel_children(other);
+  for (next = g; next != next->next;) {
+    next = next->next;
+    cancel_children(next);
   }
   rt->cancelling = NULL;
+  while (g->next != g) {
+    next = g->next;
+    g->next = NULL;
+    g = next;
+  }
   g->next = NULL;
   return any;
 }

@@ -9,6 +9,7 @@
 #include "error.h"
 
 #define MAX_MEMBERS 4 /* of a gather or a wait that are named */
+#define MAX_DEPTH 3   /* of gathers of gathers */
 #define MAX_TASKS 100 /* that a DeadlockError lists */
 
 
@@ -75,75 +76,74 @@ bool asy_graph_pushmembers(lua_State *L, asy_rt *rt, int idx) {
 }
 
 
+static void push_name(lua_State *L, asy_rt *rt, int idx, int depth);
+
+
+/* Pushes the names of those futures in the list on the top that are pending,
+** "a, b, ...", in the place of the list. */
+static void push_pending(lua_State *L, asy_rt *rt, int depth) {
+  int list = lua_gettop(L), text = list + 1, named = 0;
+  lua_pushliteral(L, "");
+  for (lua_Integer i = 1; lua_rawgeti(L, list, i) != LUA_TNIL; i++) {
+    asy_future *f = asy_tofuture(L, rt, -1);
+    if (f != NULL && f->state == ASY_PENDING) {
+      if (named < MAX_MEMBERS)
+        push_name(L, rt, -1, depth);
+      else
+        lua_pushliteral(L, "...");
+      lua_pushfstring(L, "%s%s%s", lua_tostring(L, text),
+                      named > 0 ? ", " : "", lua_tostring(L, -1));
+      lua_replace(L, text);
+      if (named++ == MAX_MEMBERS)
+        break;
+    }
+    lua_settop(L, text);
+  }
+  lua_settop(L, text);
+  lua_replace(L, list);
+}
+
+
 /* Pushes how the future at 'idx' is called where it is waited for. */
-static void push_short(lua_State *L, asy_rt *rt, int idx) {
+static void push_name(lua_State *L, asy_rt *rt, int idx, int depth) {
   asy_task *t = (asy_task *)asy_tokind(L, rt, idx, ASY_TASK);
-  if (t == NULL) {
+  if (t != NULL) {
+    asy_task_pushname(L, t, lua_absindex(L, idx));
+    lua_pushfstring(L, "<Task '%s'>", lua_tostring(L, -1));
+  } else if (depth < MAX_DEPTH && asy_graph_pushmembers(L, rt, idx)) {
+    bool list = lua_istable(L, -1);
+    if (list)
+      push_pending(L, rt, depth + 1);
+    else
+      push_name(L, rt, -1, depth + 1);
+    lua_pushfstring(L, "%s of %s", list ? "gather" : "shield",
+                    lua_tostring(L, -1));
+    if (!list)
+      lua_remove(L, -2);
+  } else {
     luaL_tolstring(L, idx, NULL);
     return;
   }
-  asy_task_pushname(L, t, lua_absindex(L, idx));
-  lua_pushfstring(L, "<Task '%s'>", lua_tostring(L, -1));
   lua_remove(L, -2);
 }
 
 
-/* Pushes the names of those futures in the list on the top that are pending,
-** "a, b, ...", and removes the list. */
-static void push_pending(lua_State *L, asy_rt *rt) {
-  int list = lua_gettop(L);
-  lua_Integer n = (lua_Integer)lua_rawlen(L, list);
-  int named = 0;
-  lua_pushliteral(L, "");
-  for (lua_Integer i = 1; i <= n; i++) {
-    asy_future *f;
-    lua_rawgeti(L, list, i);
-    f = asy_tofuture(L, rt, -1);
-    if (f == NULL || f->state != ASY_PENDING) {
-      lua_pop(L, 1);
-      continue;
-    }
-    if (named == MAX_MEMBERS)
-      lua_pushliteral(L, ", ...");
-    else
-      push_short(L, rt, -1);
-    lua_remove(L, -2);
-    if (named > 0 && named < MAX_MEMBERS) {
-      lua_pushliteral(L, ", ");
-      lua_insert(L, -2);
-      lua_concat(L, 2);
-    }
-    lua_concat(L, 2);
-    if (named++ == MAX_MEMBERS)
-      break;
-  }
-  lua_remove(L, list);
-}
-
-
-/* Pushes what the parked task waits for. */
-static void push_wanted(lua_State *L, asy_rt *rt, asy_task *t) {
-  int on = lua_gettop(L) + 1;
-  asy_object *o;
+/* Pushes what the parked task does. */
+static void push_waiting(lua_State *L, asy_rt *rt, asy_task *t) {
+  int top = lua_gettop(L);
   asy_graph_pushon(L, t);
-  o = asy_toobject(L, rt, on);
-  if (!asy_graph_pushmembers(L, rt, on)) {
-    if (asy_isfuture(o))
-      push_short(L, rt, on);
-    else
-      lua_pushstring(L, t->how->what);
-  } else {
-    if (lua_istable(L, -1))
-      push_pending(L, rt);
-    else
-      push_short(L, rt, -1);
-    lua_pushfstring(L, "%s of %s", o->kind == ASY_GATHER   ? "gather"
-                                   : o->kind == ASY_SHIELD ? "shield"
-                                                           : t->how->what,
+  if (asy_tofuture(L, rt, -1) != NULL) {
+    push_name(L, rt, -1, 0);
+    lua_pushfstring(L, "waits for %s", lua_tostring(L, -1));
+  } else if (asy_graph_pushmembers(L, rt, -1)) {
+    push_pending(L, rt, 0);
+    lua_pushfstring(L, "waits in %s for %s", t->how->what,
                     lua_tostring(L, -1));
+  } else {
+    lua_pushfstring(L, "waits for %s", t->how->what);
   }
-  lua_replace(L, on);
-  lua_settop(L, on);
+  lua_replace(L, top + 1);
+  lua_settop(L, top + 1);
 }
 
 
@@ -157,8 +157,7 @@ void asy_graph_describe(lua_State *L, asy_task *t) {
   }
   lua_pushliteral(L, "ready");
   if (parked) {
-    push_wanted(L, t->fut.rt, t);
-    lua_pushfstring(L, "waits for %s", lua_tostring(L, -1));
+    push_waiting(L, t->fut.rt, t);
     lua_replace(L, top + 1);
   }
   if (t->co != NULL && asy_graph_where(L, t->co, 0)) {

@@ -4,6 +4,7 @@
 */
 #include <string.h>
 
+#include "debug.h"
 #include "error.h"
 #include "task.h"
 
@@ -112,8 +113,9 @@ int asy_park_turn(lua_State *L, asy_task *t, lua_KFunction k) {
 
 static void raise_cancelled(lua_State *L, asy_task *t) {
   t->tflags &= (uint8_t)~ASY_TASK_CANCEL;
-  t->tflags |= ASY_TASK_SWALLOWED;
   asy_task_pushcancelled(L, t);
+  if (asy_unlikely(t->fut.loop->debug))
+    asy_debug_cancelled(L, t);
   lua_error(L);
 }
 

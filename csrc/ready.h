@@ -60,16 +60,4 @@ static inline asy_ready *asy_queue_pop(asy_queue *q) {
   return e;
 }
 
-/* Takes back the entry that was queued last, when 'before' was the tail. */
-static inline void asy_queue_unpush(asy_queue *q, asy_ready *e,
-                                    asy_ready *before) {
-  e->next = NULL;
-  if (q->head == e) {
-    asy_queue_init(q);
-  } else {
-    before->next = &asy_ready_end;
-    q->tail = before;
-  }
-}
-
 #endif

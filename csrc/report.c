@@ -1,11 +1,8 @@
 /*
-** Reports: the context of an error, the loop's exception handler, and the
-** default one, which writes to stderr.
+** Reports: the context of an error, and the loop's exception handler.
 */
 #include "report.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "callback.h"
@@ -13,150 +10,59 @@
 #include "error.h"
 #include "task.h"
 
-/* Registry key of the error that a callback raised last and its traceback. */
+static int report(lua_State *L);
+
+
+/* {====== Tracebacks outside of tasks ====== */
+
+#define MAX_FRAMES 10 /* of which luaL_traceback leaves out none */
+
+/* Registry key of the error that was met last, and its traceback. */
 static const char last_key = 0;
 
 
-/* {====== Writing ====== */
-
-void asy_report_warn(lua_State *L, const char *fmt, ...) {
-  va_list args;
-  va_start(args, fmt);
-  lua_pushvfstring(L, fmt, args);
-  va_end(args);
-  lua_writestringerror("asyncio: %s\n", lua_tostring(L, -1));
-  lua_pop(L, 1);
-}
-
-
-/* Adds "  <key>: <value>", the lines after the first further to the right; the
-** value is the string on the top, which is popped. */
-static void add_field(lua_State *L, luaL_Buffer *b, const char *key) {
-  lua_pushfstring(L, "\n  %s: ", key);
-  lua_insert(L, -2);
-  luaL_gsub(L, lua_tostring(L, -1), "\n", "\n  ");
-  lua_remove(L, -2);
-  lua_concat(L, 2);
-  luaL_addvalue(b);
-}
-
-
-/* Whether a key of a context is shown in a way of its own. */
-static bool is_special(const char *key) {
-  return strcmp(key, "message") == 0 || strcmp(key, "exception") == 0 ||
-         strcmp(key, "traceback") == 0;
-}
-
-
-/* Pushes the sorted list of the other keys of the context at 1. */
-static lua_Integer push_keys(lua_State *L) {
-  lua_Integer n = 0;
-  int list;
-  lua_newtable(L);
-  list = lua_gettop(L);
-  for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
-    lua_Integer at = n;
-    if (lua_type(L, -2) != LUA_TSTRING || is_special(lua_tostring(L, -2)))
-      continue;
-    for (; at > 0; at--) {
-      bool sorted;
-      lua_rawgeti(L, list, at);
-      sorted = lua_compare(L, -1, -3, LUA_OPLT);
-      if (sorted) {
-        lua_pop(L, 1);
-        break;
-      }
-      lua_rawseti(L, list, at + 1);
-    }
-    lua_pushvalue(L, -2);
-    lua_rawseti(L, list, at + 1);
-    n++;
-  }
-  return n;
-}
-
-
-/* Pushes the traceback of the context at 1, or nil. */
-static bool push_traceback(lua_State *L) {
-  if (lua_getfield(L, 1, "traceback") == LUA_TSTRING)
-    return true;
-  lua_pop(L, 1);
-  if (lua_getfield(L, 1, "exception") != LUA_TTABLE) {
+/* The lines that a traceback has for the frames from level 1 to the callback;
+** -1 when no callback is there, or when Lua may leave out some of these. */
+static int count_lines(lua_State *L) {
+  lua_Debug ar;
+  int lines = 0;
+  for (int level = 1; lua_getstack(L, level, &ar); level++) {
+    lua_CFunction f;
+    lua_getinfo(L, "ft", &ar);
+    f = lua_tocfunction(L, -1);
     lua_pop(L, 1);
-    lua_pushnil(L);
-    return false;
+    if (f == asy_callback_call || f == report)
+      return level <= MAX_FRAMES ? lines : -1;
+    lines += 1 + (ar.istailcall != 0);
   }
-  lua_pushliteral(L, "traceback");
-  lua_rawget(L, -2);
-  lua_remove(L, -2);
-  return lua_type(L, -1) == LUA_TSTRING;
+  return -1;
 }
 
 
-/* write(context) */
-static int write_context(lua_State *L) {
-  luaL_Buffer b;
-  lua_Integer n;
-  lua_settop(L, 1);
-  n = push_keys(L); /* at 2 */
-  lua_getfield(L, 1, "message");
-  luaL_tolstring(L, 3, NULL);
-  luaL_buffinit(L, &b);
-  luaL_addstring(&b, lua_tostring(L, 4));
-  for (lua_Integer i = 1; i <= n; i++) {
-    lua_rawgeti(L, 2, i);
-    lua_pushvalue(L, -1);
-    lua_rawget(L, 1);
-    luaL_tolstring(L, -1, NULL);
+/* Pushes the traceback down to the callback; the loop that called it is of no
+** interest. */
+static void push_traceback(lua_State *L) {
+  int lines = count_lines(L);
+  const char *end;
+  luaL_traceback(L, L, NULL, 1);
+  if (lines < 0)
+    return;
+  end = strchr(lua_tostring(L, -1), '\n');
+  while (end != NULL && lines-- > 0)
+    end = strchr(end + 1, '\n');
+  if (end != NULL) {
+    lua_pushlstring(L, lua_tostring(L, -1),
+                    (size_t)(end - lua_tostring(L, -1)));
     lua_remove(L, -2);
-    lua_insert(L, -2);
-    {
-      const char *key = lua_tostring(L, -1); /* the context keeps it */
-      lua_pop(L, 1);
-      add_field(L, &b, key);
-    }
-  }
-  if (lua_getfield(L, 1, "exception") != LUA_TNIL) {
-    luaL_tolstring(L, -1, NULL);
-    lua_remove(L, -2);
-    add_field(L, &b, "error");
-  } else {
-    lua_pop(L, 1);
-  }
-  if (push_traceback(L)) {
-    luaL_addstring(&b, "\n  ");
-    luaL_gsub(L, lua_tostring(L, -1), "\n", "\n  ");
-    lua_remove(L, -2);
-    luaL_addvalue(&b);
-  } else {
-    lua_pop(L, 1);
-  }
-  luaL_pushresult(&b);
-  asy_report_warn(L, "%s", lua_tostring(L, -1));
-  return 0;
-}
-
-
-void asy_report_write(lua_State *L, int idx) {
-  idx = lua_absindex(L, idx);
-  lua_pushcfunction(L, write_context);
-  lua_pushvalue(L, idx);
-  if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-    lua_writestringerror("asyncio: %s\n", "an error could not be shown");
-    lua_pop(L, 1);
   }
 }
 
-/* }====== */
-
-
-/* {====== Tracebacks of callbacks ====== */
 
 int asy_report_msgh(lua_State *L) {
   asy_rt *rt = asy_rt_of(L);
   lua_settop(L, 1);
   asy_error_nonil(L);
-  luaL_traceback(L, L, NULL, 1);
+  push_traceback(L);
   lua_createtable(L, 2, 0);
   lua_pushvalue(L, 1);
   lua_rawseti(L, 3, 1);
@@ -173,9 +79,9 @@ int asy_report_msgh(lua_State *L) {
 }
 
 
-/* Pushes the traceback of the error at 'err' if the last callback raised it,
-** else nil. */
-static void push_last(lua_State *L, int err) {
+/* Pushes the traceback of the error at 'err' if it was the last one met, else
+** nil. */
+static void take_traceback(lua_State *L, int err) {
   lua_pushnil(L);
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &last_key) == LUA_TTABLE) {
     lua_rawgeti(L, -1, 1);
@@ -184,10 +90,10 @@ static void push_last(lua_State *L, int err) {
       lua_replace(L, -4);
     }
     lua_pop(L, 1);
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &last_key);
   }
   lua_pop(L, 1);
-  lua_pushnil(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &last_key);
 }
 
 /* }====== */
@@ -195,44 +101,42 @@ static void push_last(lua_State *L, int err) {
 
 /* {====== The handler ====== */
 
-/* Calls the loop's handler, or the default one, with the loop at 'loopidx' and
-** the context on the top, which it pops. */
-static void call_handler(lua_State *L, int loopidx) {
-  asy_loop *loop = (asy_loop *)lua_touserdata(L, loopidx);
-  int context = lua_gettop(L);
-  if (lua_getiuservalue(L, loopidx, ASY_LOOP_HANDLER) == LUA_TNIL) {
-    asy_report_write(L, context);
-    lua_settop(L, context - 1);
-    return;
-  }
-  lua_pushcfunction(L, asy_report_msgh);
-  lua_insert(L, -2);
-  lua_pushvalue(L, loopidx);
-  lua_pushvalue(L, context);
-  if (lua_pcall(L, 2, 0, context + 1) != LUA_OK) {
-    if (asy_error_is(L, loop->rt, -1, ASY_KEYBOARD_INTERRUPT)) {
-      asy_loop_fail(L, loop);
-    } else {
-      lua_createtable(L, 0, 3);
-      lua_pushliteral(L, "the exception handler itself failed");
-      lua_setfield(L, -2, "message");
-      push_last(L, lua_gettop(L) - 1);
-      lua_setfield(L, -2, "traceback");
-      lua_insert(L, -2);
-      lua_setfield(L, -2, "exception");
-      asy_report_write(L, -1);
-      asy_report_write(L, context);
-    }
-  }
-  lua_settop(L, context - 1);
+/* The handler raised the error on the top for the context at 'context': both
+** are written, the second error first. */
+static void handler_failed(lua_State *L, int context) {
+  int err = lua_gettop(L);
+  lua_createtable(L, 0, 3);
+  lua_pushliteral(L, "the exception handler failed");
+  lua_setfield(L, -2, "message");
+  lua_pushvalue(L, err);
+  lua_setfield(L, -2, "exception");
+  take_traceback(L, err);
+  lua_setfield(L, -2, "traceback");
+  asy_report_write(L, -1);
+  asy_report_write(L, context);
 }
 
 
-/* The name of the object's field in a context. */
-static const char *field_of(const asy_object *o) {
-  if (o->kind == ASY_TASK)
-    return "task";
-  return asy_isfuture(o) ? "future" : "handle";
+/* Calls the loop's handler, or the default one, with the loop at 1 and the
+** context on the top. When the handler raises a KeyboardInterrupt, returns
+** true, and that is on the top. */
+static bool call_handler(lua_State *L) {
+  asy_rt *rt = ((asy_loop *)lua_touserdata(L, 1))->rt;
+  int context = lua_gettop(L);
+  if (lua_getiuservalue(L, 1, ASY_LOOP_HANDLER) == LUA_TNIL) {
+    asy_report_write(L, context);
+    return false;
+  }
+  lua_pushcfunction(L, asy_report_msgh);
+  lua_insert(L, -2);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, context);
+  if (lua_pcall(L, 2, 0, context + 1) == LUA_OK)
+    return false;
+  if (asy_error_is(L, rt, -1, ASY_KEYBOARD_INTERRUPT))
+    return true;
+  handler_failed(L, context);
+  return false;
 }
 
 
@@ -248,29 +152,46 @@ static int enter_context(lua_State *L, asy_rt *rt, int idx) {
 }
 
 
+/* Sets the field for the object at 'obj' in the context on the top. */
+static void set_object(lua_State *L, int obj) {
+  const asy_object *o = (const asy_object *)lua_touserdata(L, obj);
+  lua_pushvalue(L, obj);
+  if (o->kind == ASY_TASK)
+    lua_setfield(L, -2, "task");
+  else
+    lua_setfield(L, -2, asy_isfuture(o) ? "future" : "handle");
+}
+
+
+/* Pushes the traceback of the error at 'err', which the object at 'obj', or
+** nil, met. */
+static void push_origin(lua_State *L, asy_rt *rt, int err, int obj) {
+  const asy_future *f = asy_tofuture(L, rt, obj);
+  if (f != NULL && f->state == ASY_FAILED)
+    asy_future_gettraceback(L, obj);
+  else
+    take_traceback(L, err);
+}
+
+
 /* report(loop, message, error, object or nil) */
 static int report(lua_State *L) {
   asy_loop *loop = (asy_loop *)lua_touserdata(L, 1);
-  int context;
+  asy_rt *rt = loop->rt;
+  int previous;
   lua_createtable(L, 0, 4);
   lua_pushvalue(L, 2);
   lua_setfield(L, 5, "message");
   lua_pushvalue(L, 3);
   lua_setfield(L, 5, "exception");
-  push_last(L, 3);
-  if (!lua_isnil(L, 4)) {
-    asy_object *o = (asy_object *)lua_touserdata(L, 4);
-    lua_pushvalue(L, 4);
-    lua_setfield(L, 5, field_of(o));
-    if (asy_isfuture(o) && ((asy_future *)o)->state == ASY_FAILED) {
-      asy_future_gettraceback(L, 4);
-      lua_replace(L, 6);
-    }
-  }
+  push_origin(L, rt, 3, 4);
   lua_setfield(L, 5, "traceback");
-  context = enter_context(L, loop->rt, 4);
-  call_handler(L, 1);
-  asy_context_leave(L, loop->rt, context);
+  if (!lua_isnil(L, 4))
+    set_object(L, 4);
+  previous = enter_context(L, rt, 4);
+  if (call_handler(L))
+    asy_loop_fail(L, loop);
+  asy_context_leave(L, rt, previous);
   return 0;
 }
 
@@ -300,19 +221,19 @@ void asy_report_error(lua_State *L, asy_loop *loop, const char *message,
 
 /* {====== Lua's view ====== */
 
-/* Checks that the argument is a context: a table with a message. */
-static void check_context(lua_State *L, int arg) {
-  luaL_checktype(L, arg, LUA_TTABLE);
-  luaL_argcheck(L, lua_getfield(L, arg, "message") != LUA_TNIL, arg,
+/* Checks the loop and the context, a table with a message. */
+static void check_arguments(lua_State *L) {
+  asy_checkkind(L, 1, ASY_LOOP);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  luaL_argcheck(L, lua_getfield(L, 2, "message") != LUA_TNIL, 2,
                 "field 'message' is missing");
-  lua_pop(L, 1);
+  lua_settop(L, 2);
 }
 
 
 /* loop:default_exception_handler(context) */
 static int default_exception_handler(lua_State *L) {
-  asy_checkkind(L, 1, ASY_LOOP);
-  check_context(L, 2);
+  check_arguments(L);
   asy_report_write(L, 2);
   return 0;
 }
@@ -320,10 +241,9 @@ static int default_exception_handler(lua_State *L) {
 
 /* loop:call_exception_handler(context) */
 static int call_exception_handler(lua_State *L) {
-  asy_checkkind(L, 1, ASY_LOOP);
-  check_context(L, 2);
-  lua_settop(L, 2);
-  call_handler(L, 1);
+  check_arguments(L);
+  if (call_handler(L))
+    return lua_error(L);
   return 0;
 }
 

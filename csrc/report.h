@@ -37,11 +37,16 @@ void asy_report_error(lua_State *L, asy_loop *loop, const char *message,
 ** report that follows. */
 int asy_report_msgh(lua_State *L);
 
+/* {====== stderr.c ====== */
+
 /* Writes the context at 'idx', a table, to stderr. Never raises. */
 void asy_report_write(lua_State *L, int idx);
 
-/* Writes a line to stderr: "asyncio: ..."; for warnings of debug mode. */
-void asy_report_warn(lua_State *L, const char *fmt, ...) asy_printf(2, 3);
+/* Writes a line to stderr: "asyncio: ..."; the formats are lua_pushfstring's.
+** May raise for want of memory. */
+void asy_report_warn(lua_State *L, const char *fmt, ...);
+
+/* }====== */
 
 void asy_report_open(lua_State *L);
 

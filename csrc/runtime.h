@@ -53,7 +53,7 @@ typedef struct asy_rt {
   bool contexts;            /* a context variable has been set */
   int meta[ASY_KINDS];      /* references of the metatables */
   const struct asy_future_ops *ops[ASY_KINDS]; /* of the kinds of futures */
-  struct asy_gather *cancelling; /* gathers whose children are to be cancelled */
+  struct asy_gather *cancelling; /* last in line of those to be cancelled */
   int depth;                /* of completions that complete others */
   struct asy_scope *scopes; /* pool of the scopes of wait_for */
   int classes;              /* reference of the list of exception classes */

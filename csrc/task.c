@@ -287,9 +287,6 @@ asy_task *asy_task_new(lua_State *L, asy_rt *rt, int loopidx, int nargs) {
     asy_debug_source(L);
     asy_future_setextra(L, body, "source");
   }
-  t->fut.slot = asy_pin(L, rt, body);
-  loop->tasks++;
-  asy_loop_ready(loop, &t->ready);
   return t;
 }
 
@@ -302,11 +299,28 @@ static int step_protected(lua_State *L) {
 }
 
 
-void asy_task_eager(lua_State *L, asy_task *t, asy_ready *before) {
+/* From now on the task at 'idx' is unfinished. */
+static void task_begin(lua_State *L, asy_task *t, int idx) {
+  t->fut.slot = asy_pin(L, t->fut.rt, idx);
+  t->fut.loop->tasks++;
+}
+
+
+void asy_task_schedule(lua_State *L, int idx) {
+  asy_task *t = (asy_task *)lua_touserdata(L, idx);
+  task_begin(L, t, idx);
+  asy_loop_ready(t->fut.loop, &t->ready);
+}
+
+
+void asy_task_eager(lua_State *L, int idx) {
+  asy_task *t = (asy_task *)lua_touserdata(L, idx);
   asy_loop *loop = t->fut.loop;
-  if (loop->rt->running != loop)
+  task_begin(L, t, idx);
+  if (loop->rt->running != loop) {
+    asy_loop_ready(loop, &t->ready);
     return;
-  asy_queue_unpush(&loop->ready, &t->ready, before);
+  }
   lua_pushcfunction(L, step_protected);
   lua_pushlightuserdata(L, &t->ready);
   if (lua_pcall(L, 1, 0, 0) != LUA_OK)

@@ -92,8 +92,8 @@ static inline bool asy_iscancelled(const asy_task *t) {
 /* }====== */
 
 /* Makes a task of the function and its 'nargs' arguments on the top, which it
-** replaces by the task, and schedules its first step on the loop at 'loopidx'.
-** The body may also be a Coroutine object, without arguments. */
+** replaces by the task, on the loop at 'loopidx'; asy_task_schedule must
+** follow. The body may also be a Coroutine object, without arguments. */
 asy_task *asy_task_new(lua_State *L, asy_rt *rt, int loopidx, int nargs);
 
 /* Lua's constructor Task(coro, options), for a closure with the runtime. */
@@ -127,9 +127,13 @@ unsigned asy_task_uncancel(asy_task *t);
 ** which cannot suspend. Reports what they raise. */
 void asy_task_kill(lua_State *L, asy_task *t);
 
-/* Runs the first step of the task that was just made at once, inside the
-** caller's; 'before' was the tail of its loop's queue then. */
-void asy_task_eager(lua_State *L, asy_task *t, asy_ready *before);
+/* Schedules the first step of the new task at 'idx'. May raise; then there is
+** no task. */
+void asy_task_schedule(lua_State *L, int idx);
+
+/* Instead of that runs the first step at once, inside the caller's, if the
+** task's loop runs. */
+void asy_task_eager(lua_State *L, int idx);
 
 /* Pushes the userdata of an unfinished task. */
 void asy_task_push(lua_State *L, asy_task *t);

@@ -93,15 +93,12 @@ static void check_options(lua_State *L, asy_rt *rt, int idx) {
 static void task_of_coroutine(lua_State *L, asy_rt *rt, int loopidx, int idx) {
   asy_loop *loop = (asy_loop *)lua_touserdata(L, loopidx);
   int name = idx + 2, context = idx + 3, eager = idx + 4;
-  asy_ready *before;
-  asy_task *t;
   lua_settop(L, idx + 1);
   check_options(L, rt, idx + 1);
   asy_loop_checkopen(L, loop);
   asy_coroutine_take(L, idx);
-  before = loop->ready.tail;
   lua_pushvalue(L, idx);
-  t = asy_task_new(L, rt, loopidx, 0);
+  asy_task_new(L, rt, loopidx, 0);
   lua_replace(L, idx);
   if (!lua_isnil(L, name)) {
     lua_pushvalue(L, name);
@@ -112,7 +109,9 @@ static void task_of_coroutine(lua_State *L, asy_rt *rt, int loopidx, int idx) {
     asy_context_settask(L, idx);
   }
   if (lua_toboolean(L, eager))
-    asy_task_eager(L, t, before);
+    asy_task_eager(L, idx);
+  else
+    asy_task_schedule(L, idx);
   lua_settop(L, idx);
 }
 
@@ -141,6 +140,7 @@ void asy_task_create(lua_State *L, asy_rt *rt, int loopidx, int idx) {
   }
   asy_await_function(L, rt, idx);
   asy_task_new(L, rt, loopidx, lua_gettop(L) - idx);
+  asy_task_schedule(L, idx);
 }
 
 
@@ -267,34 +267,28 @@ static int task_tostring(lua_State *L) {
   static const char *const state[] = {"pending", "finished", "failed",
                                       "cancelled"};
   asy_task *t = check_task(L);
-  luaL_Buffer b;
+  bool cancelling_ = t->fut.state == ASY_PENDING && t->cancels > 0;
   lua_settop(L, 1);
-  luaL_buffinit(L, &b);
   asy_task_pushname(L, t, 1);
-  lua_pushfstring(L, "<Task %s name='%s'", t->fut.state == ASY_PENDING &&
-                  t->cancels > 0 ? "cancelling" : state[t->fut.state],
-                  lua_tostring(L, -1));
-  lua_remove(L, -2);
-  luaL_addvalue(&b);
+  lua_pushfstring(L, "<Task %s name='%s'",
+                  cancelling_ ? "cancelling" : state[t->fut.state],
+                  lua_tostring(L, 2));
   if (t->fut.state == ASY_PENDING) {
-    luaL_addchar(&b, ' ');
+    lua_pushliteral(L, " ");
     asy_graph_describe(L, t);
-    luaL_addvalue(&b);
   } else if (t->fut.state == ASY_FAILED) {
-    luaL_addstring(&b, " exception=");
+    lua_pushliteral(L, " exception=");
     lua_getiuservalue(L, 1, ASY_FUT_VALUE);
     luaL_tolstring(L, -1, NULL);
     lua_remove(L, -2);
-    luaL_addvalue(&b);
   }
-  if (asy_future_getextra(L, 1, "source") == LUA_TSTRING) {
-    luaL_addstring(&b, " created at ");
-    luaL_addvalue(&b);
-  } else {
-    lua_pop(L, 1);
-  }
-  luaL_addchar(&b, '>');
-  luaL_pushresult(&b);
+  if (asy_future_getextra(L, 1, "source") == LUA_TSTRING)
+    lua_pushfstring(L, " created at %s", lua_tostring(L, -1));
+  else
+    lua_pushliteral(L, "");
+  lua_remove(L, -2);
+  lua_pushliteral(L, ">");
+  lua_concat(L, lua_gettop(L) - 2);
   return 1;
 }
 

@@ -121,14 +121,17 @@ local function print_call_graph(future, options)
   file:write(text, "\n")
 end
 
--- The lines of a traceback below its heading, the first 'limit' of them.
-local function limit_lines(text, limit)
+-- The frames of a traceback, without the first 'skip', 'limit' of them.
+local function select_frames(text, skip, limit)
   local lines = {}
   for line in text:gsub("^stack traceback:\n", "", 1):gmatch "[^\n]+" do
-    if limit and #lines >= limit then
+    if skip > 0 then
+      skip = skip - 1
+    elseif limit and #lines >= limit then
       break
+    else
+      lines[#lines + 1] = line
     end
-    lines[#lines + 1] = line
   end
   return table.concat(lines, "\n")
 end
@@ -140,7 +143,9 @@ local function print_stack(task, options)
   local trace = task:traceback()
   local file = options.file or io.stderr
   if trace then
-    file:write("Stack for ", tostring(task), ":\n", limit_lines(trace, options.limit), "\n")
+    local own = task == core.current_task() and 1 or 0 -- this function's frame
+    trace = select_frames(trace, own, options.limit)
+    file:write("Stack for ", tostring(task), ":\n", trace, "\n")
   else
     file:write("No stack for ", tostring(task), "\n")
   end
