@@ -164,8 +164,7 @@ static void push_node(lua_State *L, int idx, int level, lua_Integer limit) {
   if (f->kind == ASY_TASK) {
     lua_pushvalue(L, idx);
     lua_setfield(L, -2, "task");
-    push_frames(L, ((asy_task *)f)->co,
-                ((asy_task *)f)->co == L ? level : 0);
+    push_frames(L, ((asy_task *)f)->co, ((asy_task *)f)->co == L ? level : 0);
   } else {
     lua_newtable(L);
   }
@@ -251,8 +250,8 @@ static int capture_call_graph(lua_State *L) {
 
 void asy_callgraph_open(lua_State *L) {
   static const luaL_Reg funcs[] = {
-      {"capture_call_graph", capture_call_graph},
-      {NULL, NULL},
+    {"capture_call_graph", capture_call_graph},
+    {NULL, NULL},
   };
   asy_setfuncs(L, funcs);
 }

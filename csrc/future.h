@@ -19,6 +19,7 @@ typedef enum asy_state {
 #define ASY_RETRIEVED 1   /* somebody took the error, or will */
 #define ASY_REPORTED 2    /* its lost error was told to the handler */
 #define ASY_UNSETTLED 4   /* its value is still with those it stands for */
+#define ASY_KILLED 8      /* a task whose loop closes: it wakes up no more */
 
 struct asy_future;
 

@@ -68,8 +68,7 @@ bool asy_graph_pushmembers(lua_State *L, asy_rt *rt, int idx) {
   if (o == NULL || (o->kind != ASY_GATHER && o->kind != ASY_SHIELD &&
                     o->kind != ASY_WAITSET))
     return false;
-  if (o->kind != ASY_WAITSET &&
-      ((const asy_future *)o)->state != ASY_PENDING)
+  if (o->kind != ASY_WAITSET && ((const asy_future *)o)->state != ASY_PENDING)
     return false;
   lua_getiuservalue(L, idx, 1);
   return true;
@@ -91,8 +90,8 @@ static void push_pending(lua_State *L, asy_rt *rt, int depth) {
         push_name(L, rt, -1, depth);
       else
         lua_pushliteral(L, "...");
-      lua_pushfstring(L, "%s%s%s", lua_tostring(L, text),
-                      named > 0 ? ", " : "", lua_tostring(L, -1));
+      lua_pushfstring(L, "%s%s%s", lua_tostring(L, text), named > 0 ? ", " : "",
+                      lua_tostring(L, -1));
       lua_replace(L, text);
       if (named++ == MAX_MEMBERS)
         break;
@@ -137,8 +136,7 @@ static void push_waiting(lua_State *L, asy_rt *rt, asy_task *t) {
     lua_pushfstring(L, "waits for %s", lua_tostring(L, -1));
   } else if (asy_graph_pushmembers(L, rt, -1)) {
     push_pending(L, rt, 0);
-    lua_pushfstring(L, "waits in %s for %s", t->how->what,
-                    lua_tostring(L, -1));
+    lua_pushfstring(L, "waits in %s for %s", t->how->what, lua_tostring(L, -1));
   } else {
     lua_pushfstring(L, "waits for %s", t->how->what);
   }

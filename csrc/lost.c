@@ -44,22 +44,22 @@ static void sentinel_run(lua_State *L, asy_ready *e) {
   asy_sentinel *s = asy_of(e, asy_sentinel, ready);
   int base = lua_gettop(L);
   asy_pin_push(L, s->rt, s->slot);
-  asy_unpin(L, s->rt, &s->slot);
   lua_getiuservalue(L, base + 1, SENTINEL_FUTURE);
   report_future(L, base + 2);
+  asy_unpin(L, s->rt, &s->slot);
   lua_settop(L, base);
-}
-
-
-static void sentinel_failed(lua_State *L, asy_ready *e) {
-  (void)e;
-  lua_pop(L, 1);
 }
 
 
 static void sentinel_dropped(lua_State *L, asy_ready *e) {
   asy_sentinel *s = asy_of(e, asy_sentinel, ready);
   asy_unpin(L, s->rt, &s->slot);
+}
+
+
+static void sentinel_failed(lua_State *L, asy_ready *e) {
+  sentinel_dropped(L, e);
+  lua_pop(L, 1);
 }
 
 
@@ -120,7 +120,7 @@ void asy_report_newset(lua_State *L) {
 static int watch(lua_State *L) {
   asy_future *f = (asy_future *)lua_touserdata(L, 1);
   asy_sentinel *s =
-      (asy_sentinel *)lua_newuserdatauv(L, sizeof(asy_sentinel), 1);
+    (asy_sentinel *)lua_newuserdatauv(L, sizeof(asy_sentinel), 1);
   *s = (asy_sentinel){.rt = f->rt, .ready = {NULL, &sentinel_ops}};
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, 2, SENTINEL_FUTURE);

@@ -120,7 +120,32 @@ static void raise_cancelled(lua_State *L, asy_task *t) {
 }
 
 
+static int yield_for_good(lua_State *L) {
+  return lua_yield(L, 0);
+}
+
+
+static int never(lua_State *L, int status, lua_KContext ctx) {
+  (void)L;
+  (void)status;
+  (void)ctx;
+  return 0;
+}
+
+
+/* Suspends the thread inside a protected call without a message handler. Up to
+** Lua 5.4.5 closing a suspended thread calls the handler of the innermost
+** protected call for errors of <close> variables, when its place on the stack
+** may hold anything; now that is none. */
+static void suspend_for_good(lua_State *L) {
+  lua_pushcfunction(L, yield_for_good);
+  lua_pcallk(L, 0, 0, 0, 0, never);
+}
+
+
 void asy_woken(lua_State *L, asy_task *t) {
+  if (asy_unlikely(t->fut.flags & ASY_KILLED))
+    suspend_for_good(L);
   if (asy_unlikely(t->tflags & ASY_TASK_CANCEL))
     raise_cancelled(L, t);
 }

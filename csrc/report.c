@@ -174,13 +174,13 @@ static void push_origin(lua_State *L, asy_rt *rt, int err, int obj) {
 }
 
 
-/* report(loop, message, error, object or nil) */
+/* report(loop, message as a pointer, error, object or nil) */
 static int report(lua_State *L) {
   asy_loop *loop = (asy_loop *)lua_touserdata(L, 1);
   asy_rt *rt = loop->rt;
   int previous;
   lua_createtable(L, 0, 4);
-  lua_pushvalue(L, 2);
+  lua_pushstring(L, (const char *)lua_touserdata(L, 2));
   lua_setfield(L, 5, "message");
   lua_pushvalue(L, 3);
   lua_setfield(L, 5, "exception");
@@ -205,7 +205,7 @@ void asy_report_error(lua_State *L, asy_loop *loop, const char *message,
   }
   lua_pushcfunction(L, report);
   asy_loop_push(L, loop);
-  lua_pushstring(L, message);
+  lua_pushlightuserdata(L, (void *)message);
   lua_pushvalue(L, err);
   if (obj == 0)
     lua_pushnil(L);
@@ -250,9 +250,9 @@ static int call_exception_handler(lua_State *L) {
 
 void asy_report_open(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"default_exception_handler", default_exception_handler},
-      {"call_exception_handler", call_exception_handler},
-      {NULL, NULL},
+    {"default_exception_handler", default_exception_handler},
+    {"call_exception_handler", call_exception_handler},
+    {NULL, NULL},
   };
   lua_rawgeti(L, LUA_REGISTRYINDEX, asy_rt_of(L)->meta[ASY_LOOP]);
   lua_getfield(L, -1, "__methods");

@@ -239,9 +239,12 @@ static void task_stepfailed(lua_State *L, asy_ready *e) {
 }
 
 
+/* Closing a loop ends all tasks first, and leaves those pinned that are queued;
+** one that could not be ended for want of memory stays so. */
 static void task_dropped(lua_State *L, asy_ready *e) {
-  (void)L;
-  (void)e; /* closing a loop ends all tasks first */
+  asy_task *t = asy_of(e, asy_task, ready);
+  if (t->fut.state != ASY_PENDING)
+    asy_unpin(L, t->fut.rt, &t->fut.slot);
 }
 
 
@@ -401,6 +404,25 @@ void asy_task_pushcancelled(lua_State *L, asy_task *t) {
 }
 
 
+/* Closes the task's thread, which runs its <close> variables. The last resume
+** only leads it to where no message handler is set (see asy_woken); a thread
+** that was refused a coroutine.yield is not waiting in a function of ours. */
+static int close_thread(lua_State *L, asy_task *t, lua_State *co) {
+  asy_rt *rt = t->fut.rt;
+  asy_task *outer = rt->task;
+  int nres;
+  if (lua_gethook(co) == throw_hook) {
+    lua_sethook(co, NULL, 0, 0);
+  } else if (lua_status(co) == LUA_YIELD) {
+    t->fut.flags |= ASY_KILLED;
+    rt->task = t;
+    lua_resume(co, L, 0, &nres);
+    rt->task = outer;
+  }
+  return asy_closethread(co, L);
+}
+
+
 void asy_task_kill(lua_State *L, asy_task *t) {
   lua_State *co = t->co;
   int base = lua_gettop(L), status = LUA_OK;
@@ -411,12 +433,15 @@ void asy_task_kill(lua_State *L, asy_task *t) {
     asy_list_remove(&t->watch.link);
     t->tflags &= (uint8_t)~ASY_TASK_PARKED;
   }
-  asy_timeout_dropall(t);
   asy_pin_push(L, t->fut.rt, t->fut.slot);
-  task_release(L, t);
-  asy_future_done(&t->fut, ASY_CANCELLED);
   if (co != NULL)
-    status = asy_closethread(co, L);
+    status = close_thread(L, t, co);
+  asy_timeout_dropall(t);
+  t->co = NULL;
+  t->fut.loop->tasks--;
+  if (!asy_ready_queued(&t->ready)) /* else when it is dropped */
+    asy_unpin(L, t->fut.rt, &t->fut.slot);
+  asy_future_done(&t->fut, ASY_CANCELLED);
   if (status != LUA_OK && status != LUA_YIELD) {
     lua_xmove(co, L, 1);
     asy_report_error(L, t->fut.loop,

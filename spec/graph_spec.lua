@@ -43,7 +43,8 @@ describe("a deadlock", function()
       asyncio.Future():await()
     end)
     assert.matches("nothing can wake the event loop", message, 1, true)
-    assert.matches("\n  Task%-%d+ waits for <Future pending> at [^\n]*graph_spec.lua:" .. at .. "$", message)
+    local expected = "\n  Task%-%d+ waits for <Future pending> at [^\n]*:" .. at .. "$"
+    assert.matches(expected, message)
   end)
 
   it("lists the tasks in order of creation, by their names", function()
@@ -63,6 +64,8 @@ describe("a deadlock", function()
 
   it("shows a ring of tasks", function()
     local message = deadlock(function()
+      -- a ring cannot be cancelled either, and the runner says so
+      asyncio.get_running_loop():set_exception_handler(function() end)
       local a, b
       a = named("a", function()
         turns(2)
@@ -125,7 +128,8 @@ describe("the tostring of a task", function()
       local fresh = named("fresh", asyncio.sleep, 0)
       assert.equal("<Task pending name='fresh' ready>", tostring(fresh))
       turns(1)
-      assert.matches("^<Task pending name='sleeper' waits for sleep at .*:" .. at .. ">$", tostring(sleeper))
+      local waiting = "^<Task pending name='sleeper' waits for sleep at .*:" .. at .. ">$"
+      assert.matches(waiting, tostring(sleeper))
       local current = asyncio.current_task()
       current:set_name "me"
       assert.equal("<Task pending name='me' running>", tostring(current))
@@ -182,7 +186,7 @@ describe("the tostring of a task", function()
       local all = asyncio.gather(list)
       local waiter = asyncio.create_task(all.await, all)
       turns(3)
-      assert.matches("gather of <Task 't1'>, <Task 't3'>, <Task 't4'>, <Task 't5'>, ... at",
+      assert.matches("gather of <Task 't1'>, <Task 't3'>, <Task 't4'>, <Task 't5'>, ...>",
         tostring(waiter), 1, true)
       all:cancel()
     end)
@@ -358,9 +362,12 @@ describe("capture_call_graph", function()
     assert.error_matches(function()
       asyncio.capture_call_graph(nil, { depth = -1 })
     end, "'depth' is out of range")
-    assert.error_matches(function()
+    local at = line() + 2
+    local _, err = pcall(function()
       asyncio.print_call_graph(nil, { file = 1 })
-    end, "spec.graph_spec.lua:%d+: bad argument #2 to 'print_call_graph' %(field 'file'")
+    end)
+    local expected = ":" .. at .. ": bad argument #2 to 'print_call_graph' (field 'file'"
+    assert.matches(expected, err, 1, true)
   end)
 end)
 
@@ -375,7 +382,7 @@ describe("print_call_graph", function()
       end)
       inner:await()
     end)
-    local text = file.text:gsub("%S*graph_spec.lua:%d+", "here")
+    local text = file.text:gsub("[^%s<]*graph_spec.lua:%d+", "here")
     assert.equal(table.concat({
       "* Task 'inner'",
       "  + call stack:",
@@ -417,12 +424,15 @@ describe("task:print_stack", function()
         error "boom"
       end)
       turns(1)
-      assert.matches("^Stack for <Task pending name='sleeper'.->:\n\t%[C%]: .*sleep.*graph_spec.lua:%d+",
-        stack_of(sleeper))
-      assert.matches("^Stack for <Task failed name='failed'.->:\n\t%[C%]: in function 'error'", stack_of(failed))
-      assert.matches("^Stack for <Task pending .- running>:\n\t[^\n]*graph_spec.lua",
-        stack_of(asyncio.current_task()))
-      assert.equal(failed:exception(), failed:exception())
+      local stack = stack_of(sleeper)
+      assert.matches("^Stack for <Task pending name='sleeper'", stack)
+      assert.matches(">:\n\t%[C%]: [^\n]*sleep.*graph_spec.lua:%d+", stack)
+      stack = stack_of(failed)
+      assert.matches("^Stack for <Task failed name='failed'", stack)
+      assert.matches(">:\n\t%[C%]: in function 'error'", stack)
+      failed:exception() -- is taken
+      stack = stack_of(asyncio.current_task())
+      assert.matches("^Stack for <Task pending .- running>:\n\t[^\n]*graph_spec.lua", stack)
       sleeper:cancel()
     end)
   end)
@@ -452,7 +462,7 @@ describe("task:print_stack", function()
       local task = asyncio.current_task()
       assert.error_matches(function() task.print_stack(1) end, "bad argument #1 to 'print_stack'")
       assert.error_matches(function() task:print_stack(1) end, "table expected")
-      assert.error_matches(function() task:print_stack { limit = {} } end, "'limit' must be an integer")
+      assert.error_matches(function() task:print_stack { limit = {} } end, "field 'limit'")
       assert.error_matches(function() task:print_stack { file = {} } end, "field 'file'")
     end)
   end)

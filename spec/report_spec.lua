@@ -90,6 +90,7 @@ describe("an error that nobody took", function()
     end)
     collect_garbage()
     assert.equal(1, #contexts)
+    assert.is_true(kept:done())
     kept = nil -- luacheck: ignore
     collect_garbage()
     assert.equal(1, #contexts)
@@ -428,7 +429,7 @@ describe("the exception handler", function()
       local method = loop[name]
       assert.error_matches(function() method(loop) end, "table expected")
       assert.error_matches(function() method(loop, {}) end, "field 'message' is missing")
-      assert.error_matches(function() method({}, { message = "x" }) end, "asyncio.EventLoop expected")
+      assert.error_matches(function() method({}, { message = "x" }) end, "EventLoop expected")
     end
     loop:close()
   end)
@@ -449,8 +450,9 @@ describe("the default exception handler", function()
         asyncio.sleep(0)
       end)
     ]]
-    assert.matches("^asyncio: Task exception was never retrieved\n  task: <Task failed name='fetch'", err)
-    assert.matches("\n  error: script:4: boom\n  stack traceback:\n  \t%[C%]: in function 'error'\n", err)
+    assert.matches("^asyncio: Task exception was never retrieved\n", err)
+    assert.matches("\n  task: <Task failed name='fetch'", err)
+    assert.matches("\n  error: script:3: boom\n  stack traceback:\n  \t%[C%]: in function", err)
   end)
 
   it("writes other fields in order of their names", function()
@@ -468,8 +470,13 @@ describe("the default exception handler", function()
       local group = asyncio.ExceptionGroup("many", { asyncio.TimeoutError "a", "b" })
       asyncio.new_event_loop():default_exception_handler { message = "x", exception = group }
     ]]
-    assert.equal(
-      "asyncio: x\n  error: ExceptionGroup: many (2 sub-exceptions)\n  |- TimeoutError: a\n  `- b\n", err)
+    assert.equal(table.concat({
+      "asyncio: x",
+      "  error: ExceptionGroup: many (2 sub-exceptions)",
+      "  |- TimeoutError: a",
+      "  `- b",
+      "",
+    }, "\n"), err)
   end)
 
   it("says who awaited the task that failed", function()
