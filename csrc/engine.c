@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "error.h"
 #include "handle.h"
 #include "loop.h"
 #include "req.h"
@@ -61,18 +62,21 @@ static int entry_failed(lua_State *L) {
 
 
 /* Tells the entry that runs of the error on the top, and pops that. If the
-** entry cannot even take the error (no memory), the second error is lost. */
+** entry cannot even take the error (no memory), the second error is lost. When
+** none runs, the drain itself could not start, and its error ends the loop. */
 static void fail_entry(lua_State *L, asy_loop *loop) {
   asy_ready *e = loop->entry;
   loop->entry = NULL;
   loop->rt->task = NULL;
-  if (e != NULL) {
-    lua_pushcfunction(L, entry_failed);
-    lua_pushlightuserdata(L, e);
-    lua_pushvalue(L, -3);
-    if (lua_pcall(L, 2, 0, 0) != LUA_OK)
-      lua_pop(L, 1);
+  if (e == NULL) {
+    asy_loop_fail(L, loop);
+    return;
   }
+  lua_pushcfunction(L, entry_failed);
+  lua_pushlightuserdata(L, e);
+  lua_pushvalue(L, -3);
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK)
+    lua_pop(L, 1);
   lua_pop(L, 1);
 }
 
@@ -108,6 +112,7 @@ static void drain_ready(asy_loop *loop) {
       fail_entry(L, loop);
   } while (!asy_queue_empty(&loop->turn) && !loop->failed);
   restore_turn(loop);
+  rt->active = NULL;
   asy_loop_leave(L, rt, outer);
 }
 
@@ -162,8 +167,11 @@ static void engine_alarm(uv_timer_t *h) {
 }
 
 
+/* The poll has ended: the drain follows. */
 static void engine_woken(uv_async_t *h) {
-  (void)h; /* the poll has ended: the drain follows */
+  asy_loop *loop = ((asy_engine *)h->data)->loop;
+  if (loop->woken != NULL)
+    loop->woken(loop);
 }
 
 

@@ -39,6 +39,8 @@ typedef struct asy_loop {
   asy_queue turn;       /* what is left of this turn */
   asy_engine *engine;   /* NULL once closed */
   asy_ready *entry;     /* the entry that runs now */
+  asy_ready interrupt;  /* of a second Ctrl-C */
+  void (*woken)(struct asy_loop *); /* told of each wake-up, or NULL */
   lua_State *L;         /* the thread that called run_*, while it runs */
   uint32_t tasks;       /* unfinished tasks */
   lua_Number slow;      /* slow_callback_duration, in seconds */

@@ -26,11 +26,18 @@ static const char *lost_message(const asy_future *f) {
 }
 
 
+/* Whether the future at 'idx' is still to be reported. */
+static bool is_lost(lua_State *L, int idx) {
+  const asy_future *f = (const asy_future *)lua_touserdata(L, idx);
+  return f != NULL && !(f->flags & (ASY_RETRIEVED | ASY_REPORTED));
+}
+
+
 /* Reports the future at 'idx', unless that was done or its error is taken. */
 static void report_future(lua_State *L, int idx) {
   asy_future *f = (asy_future *)lua_touserdata(L, idx);
   idx = lua_absindex(L, idx);
-  if (f->flags & (ASY_RETRIEVED | ASY_REPORTED))
+  if (!is_lost(L, idx))
     return;
   f->flags |= ASY_REPORTED;
   lua_getiuservalue(L, idx, ASY_FUT_VALUE);
@@ -87,7 +94,7 @@ static int sentinel_gc(lua_State *L) {
   lua_settop(L, 1);
   lua_getiuservalue(L, 1, SENTINEL_FUTURE);
   f = (asy_future *)lua_touserdata(L, 2);
-  if (f == NULL || (f->flags & (ASY_RETRIEVED | ASY_REPORTED)))
+  if (!is_lost(L, 2))
     return 0;
   if (f->loop->engine == NULL) {
     write_late(L, f, 2);
@@ -151,28 +158,47 @@ void asy_report_watch(lua_State *L, int idx) {
 }
 
 
-/* Pushes a list of the futures in the set on the top which are to be reported,
-** sorted, and returns their number. */
-static lua_Integer list_lost(lua_State *L) {
-  int set = lua_gettop(L), list = set + 1;
-  lua_Integer n = 0, last;
-  lua_rawgeti(L, set, 1);
-  last = lua_tointeger(L, -1);
+static lua_Integer integer_at(lua_State *L, int list, lua_Integer i) {
+  lua_Integer n;
+  lua_rawgeti(L, list, i);
+  n = lua_tointeger(L, -1);
   lua_pop(L, 1);
-  lua_newtable(L); /* number -> future, with holes */
+  return n;
+}
+
+
+/* A shell sort of the list of 'n' integers at 'list'. */
+static void sort(lua_State *L, int list, lua_Integer n) {
+  for (lua_Integer gap = n / 2; gap > 0; gap /= 2) {
+    for (lua_Integer i = gap + 1; i <= n; i++) {
+      lua_Integer value = integer_at(L, list, i), j = i;
+      for (; j > gap && integer_at(L, list, j - gap) > value; j -= gap) {
+        lua_rawgeti(L, list, j - gap);
+        lua_rawseti(L, list, j);
+      }
+      lua_pushinteger(L, value);
+      lua_rawseti(L, list, j);
+    }
+  }
+}
+
+
+/* Pushes the lost futures of the set on the top by their numbers, and the
+** sorted list of these; returns how many there are. */
+static lua_Integer list_lost(lua_State *L) {
+  int set = lua_gettop(L), futures = set + 1, numbers = set + 2;
+  lua_Integer n = 0;
+  lua_newtable(L);
+  lua_newtable(L);
   for (lua_pushnil(L); lua_next(L, set) != 0; lua_pop(L, 1)) {
-    const asy_future *f = (const asy_future *)lua_touserdata(L, -2);
-    if (f == NULL || (f->flags & (ASY_RETRIEVED | ASY_REPORTED)))
+    if (!is_lost(L, -2))
       continue;
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, numbers, ++n);
     lua_pushvalue(L, -2);
-    lua_rawseti(L, list, lua_tointeger(L, -2));
+    lua_rawseti(L, futures, lua_tointeger(L, -2));
   }
-  for (lua_Integer i = 1; i <= last; i++) {
-    if (lua_rawgeti(L, list, i) == LUA_TNIL)
-      lua_pop(L, 1);
-    else
-      lua_rawseti(L, list, ++n);
-  }
+  sort(L, numbers, n);
   return n;
 }
 
@@ -184,7 +210,7 @@ void asy_report_lost(lua_State *L, asy_loop *loop) {
   lua_getiuservalue(L, base + 1, ASY_LOOP_FAILED);
   n = list_lost(L);
   for (lua_Integer i = 1; i <= n; i++) {
-    lua_rawgeti(L, base + 3, i);
+    lua_rawgeti(L, base + 3, integer_at(L, base + 4, i));
     report_future(L, -1);
     lua_pop(L, 1);
   }

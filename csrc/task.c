@@ -468,7 +468,7 @@ uint32_t asy_task_list(lua_State *L, asy_rt *rt, const asy_loop *loop) {
     asy_task *t;
     lua_rawgeti(L, list + 1, slot);
     t = (asy_task *)asy_tokind(L, rt, -1, ASY_TASK);
-    if (t != NULL && t->fut.state == ASY_PENDING &&
+    if (t != NULL && t->fut.slot == slot && t->fut.state == ASY_PENDING &&
         (loop == NULL || t->fut.loop == loop))
       lua_rawseti(L, list, ++n);
     else

@@ -231,6 +231,19 @@ describe("an error that nobody took", function()
     assert.same({ "early" }, contexts)
   end)
 
+  it("may be followed by a collection while ready tasks are closed", function()
+    child.check [[
+      local loop = asyncio.new_event_loop()
+      local kept = loop:create_future()
+      kept:set_exception "lost"
+      loop:set_exception_handler(function() collectgarbage() end)
+      for i = 1, 10 do
+        loop:create_task(asyncio.sleep, i)
+      end
+      loop:close()
+    ]]
+  end)
+
   it("survives many at once", function()
     local n = 0
     asyncio.run(function()

@@ -3,8 +3,6 @@
 
 local core <const> = require "asyncio.core"
 
-core.sigint_begin = core.sigint_begin or function() end -- TEMPORARY
-core.sigint_end = core.sigint_end or function() return 0 end -- TEMPORARY
 local Runner <const> = { name = "Runner", __name = "asyncio.Runner" }
 Runner.__index = Runner
 
@@ -88,7 +86,7 @@ local function run(self, main, ...)
   local task = main_task(self, loop, main, ...)
   core.sigint_begin(loop, task)
   local results = table.pack(pcall(loop.run_until_complete, loop, task))
-  local interrupts = core.sigint_end()
+  local interrupts = core.sigint_end(loop)
   return finish(task, interrupts, table.unpack(results, 1, results.n))
 end
 

@@ -1,0 +1,297 @@
+/*
+** add_reader and add_writer: callbacks called as long as a descriptor is ready.
+** libuv watches a duplicate, so that the program may close its own descriptor
+** at any time. POSIX only, but for sockets.
+*/
+#include "poll.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "callback.h"
+#include "error.h"
+#include "handle.h"
+
+typedef enum poll_side { READER, WRITER } poll_side;
+
+typedef struct asy_poll {
+  asy_handle h;
+  int copy; /* of the program's descriptor */
+  asy_callback *callback[2]; /* by side; NULL when there is none */
+} asy_poll;
+
+
+/* {====== The handle ====== */
+
+static void poll_detach(asy_handle *h) {
+  asy_poll *p = (asy_poll *)h;
+  lua_State *L = asy_rt_state(h->loop->rt);
+  for (int side = READER; side <= WRITER; side++) {
+    if (p->callback[side] != NULL)
+      asy_callback_cancel(L, p->callback[side]);
+    p->callback[side] = NULL;
+  }
+}
+
+
+static void poll_release(asy_handle *h) {
+  asy_poll *p = (asy_poll *)h;
+  if (p->copy >= 0)
+    close(p->copy);
+}
+
+
+static void poll_ready(uv_poll_t *uv, int status, int events);
+
+
+/* Watches for what there are callbacks for. */
+static int poll_start(asy_poll *p) {
+  int events = (p->callback[READER] != NULL ? UV_READABLE : 0) |
+               (p->callback[WRITER] != NULL ? UV_WRITABLE : 0);
+  return uv_poll_start(&p->h.uv.poll, events, poll_ready);
+}
+
+
+/* An error of the descriptor makes it ready for both, and stops the watch. */
+static void poll_ready(uv_poll_t *uv, int status, int events) {
+  asy_poll *p = (asy_poll *)uv->data;
+  if (status < 0)
+    events = UV_READABLE | UV_WRITABLE;
+  if ((events & (UV_READABLE | UV_DISCONNECT)) && p->callback[READER] != NULL)
+    asy_loop_ready(p->h.loop, &p->callback[READER]->ready);
+  if ((events & UV_WRITABLE) && p->callback[WRITER] != NULL)
+    asy_loop_ready(p->h.loop, &p->callback[WRITER]->ready);
+  if (status < 0)
+    poll_start(p);
+}
+
+
+/* Duplicates the descriptor and hands the copy to libuv, which makes it
+** non-blocking; both share that mode, so it is put back. */
+static int poll_init(asy_poll *p, int fd) {
+  int err, mode = fcntl(fd, F_GETFL);
+  p->copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (mode < 0 || p->copy < 0)
+    return uv_translate_sys_error(errno);
+  err = uv_poll_init(p->h.loop->engine->uv, &p->h.uv.poll, p->copy);
+  fcntl(fd, F_SETFL, mode);
+  if (err == 0)
+    asy_handle_opened(&p->h);
+  return err;
+}
+
+/* }====== */
+
+
+/* {====== Descriptors ====== */
+
+/* The argument: a number, or a file of the io library. */
+static int check_fd(lua_State *L, int arg) {
+  luaL_Stream *file = (luaL_Stream *)luaL_testudata(L, arg, LUA_FILEHANDLE);
+  lua_Integer fd;
+  if (file != NULL) {
+    luaL_argcheck(L, file->closef != NULL, arg, "closed file");
+    return fileno(file->f);
+  }
+  fd = luaL_checkinteger(L, arg);
+  luaL_argcheck(L, fd >= 0 && fd <= INT_MAX, arg, "invalid file descriptor");
+  return (int)fd;
+}
+
+
+static asy_loop *check_loop(lua_State *L) {
+  asy_loop *loop = (asy_loop *)asy_checkkind(L, 1, ASY_LOOP);
+  asy_loop_checkopen(L, loop);
+  return loop;
+}
+
+
+/* The loop's data maps descriptors to their handles. */
+static asy_poll *find_poll(lua_State *L, int fd) {
+  asy_poll *p;
+  lua_getiuservalue(L, 1, ASY_LOOP_DATA);
+  lua_rawgeti(L, -1, fd);
+  p = (asy_poll *)lua_touserdata(L, -1);
+  lua_pop(L, 2);
+  return p;
+}
+
+
+/* Stores the handle; NULL reserves the place, so that storing later cannot
+** raise. */
+static void set_poll(lua_State *L, int fd, asy_poll *p) {
+  lua_getiuservalue(L, 1, ASY_LOOP_DATA);
+  if (p == NULL)
+    lua_pushboolean(L, 0);
+  else
+    lua_pushlightuserdata(L, p);
+  lua_rawseti(L, -2, fd);
+  lua_pop(L, 1);
+}
+
+
+/* Whether both descriptors are of one file, still: the program may have closed
+** its own, and the number been given to another. */
+static bool is_same_file(int a, int b) {
+  struct stat sa, sb;
+  return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+         sa.st_ino == sb.st_ino;
+}
+
+
+/* What a stream of ours reads and writes is not to be watched. */
+static void check_not_ours(lua_State *L, asy_loop *loop, int fd) {
+  asy_list *all = &loop->engine->handles;
+  for (asy_list *n = all->next; n != all; n = n->next) {
+    asy_handle *h = asy_of(n, asy_handle, link);
+    uv_os_fd_t own;
+    if (h->uv.any.type != UV_POLL && uv_fileno(&h->uv.any, &own) == 0 &&
+        own == fd)
+      asy_error_raise(L, ASY_RUNTIME_ERROR,
+                      "file descriptor %d belongs to a stream", fd);
+  }
+}
+
+
+static asy_poll *poll_new(asy_loop *loop, int fd, int *err) {
+  asy_poll *p = (asy_poll *)asy_handle_new(loop, sizeof(asy_poll));
+  *err = UV_ENOMEM;
+  if (p == NULL)
+    return NULL;
+  p->copy = -1;
+  p->h.detach = poll_detach;
+  p->h.release = poll_release;
+  *err = poll_init(p, fd);
+  if (*err == 0)
+    return p;
+  asy_handle_close(&p->h);
+  return NULL;
+}
+
+
+/* Forgets the handle and closes it. */
+static void drop_poll(lua_State *L, int fd, asy_poll *p) {
+  set_poll(L, fd, NULL);
+  asy_handle_close(&p->h);
+}
+
+
+static int raise_os(lua_State *L, asy_rt *rt, int err, int fd) {
+  const char *what = lua_pushfstring(L, "%d", fd);
+  asy_error_os(L, rt, err, "poll", what);
+  return lua_error(L);
+}
+
+
+/* The handle of the descriptor, made when there is none. */
+static asy_poll *get_poll(lua_State *L, asy_loop *loop, int fd) {
+  asy_poll *p = find_poll(L, fd);
+  int err;
+  if (p != NULL && is_same_file(fd, p->copy))
+    return p;
+  if (p != NULL)
+    drop_poll(L, fd, p);
+  check_not_ours(L, loop, fd);
+  set_poll(L, fd, NULL);
+  p = poll_new(loop, fd, &err);
+  if (p == NULL)
+    raise_os(L, loop->rt, err, fd);
+  set_poll(L, fd, p);
+  return p;
+}
+
+/* }====== */
+
+
+/* {====== Lua's view ====== */
+
+/* Cancels the side's callback; false when there is none. */
+static bool drop_callback(lua_State *L, asy_poll *p, poll_side side) {
+  asy_callback *cb = p->callback[side];
+  p->callback[side] = NULL;
+  if (cb != NULL)
+    asy_callback_cancel(L, cb);
+  return cb != NULL;
+}
+
+
+/* loop:add_reader(fd, fn, ...) */
+static int poll_add(lua_State *L, poll_side side) {
+  asy_rt *rt = asy_rt_up(L);
+  asy_loop *loop = check_loop(L);
+  int fd = check_fd(L, 2), err;
+  asy_callback *cb;
+  asy_poll *p;
+  asy_callback_checkfn(L, 3);
+  p = get_poll(L, loop, fd);
+  cb = asy_callback_new(L, rt, ASY_HANDLE, 1, lua_gettop(L) - 3);
+  cb->repeats = true;
+  drop_callback(L, p, side);
+  p->callback[side] = cb;
+  err = poll_start(p);
+  if (err == 0)
+    return 0;
+  drop_poll(L, fd, p);
+  return raise_os(L, rt, err, fd);
+}
+
+
+/* loop:remove_reader(fd) returns whether there was one */
+static int poll_remove(lua_State *L, poll_side side) {
+  asy_poll *p;
+  int fd;
+  check_loop(L);
+  fd = check_fd(L, 2);
+  p = find_poll(L, fd);
+  if (p == NULL || !drop_callback(L, p, side)) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  if (p->callback[READER] == NULL && p->callback[WRITER] == NULL)
+    drop_poll(L, fd, p);
+  else
+    poll_start(p);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+
+static int add_reader(lua_State *L) {
+  return poll_add(L, READER);
+}
+
+
+static int remove_reader(lua_State *L) {
+  return poll_remove(L, READER);
+}
+
+
+static int add_writer(lua_State *L) {
+  return poll_add(L, WRITER);
+}
+
+
+static int remove_writer(lua_State *L) {
+  return poll_remove(L, WRITER);
+}
+
+
+void asy_poll_open(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"add_reader", add_reader},
+      {"remove_reader", remove_reader},
+      {"add_writer", add_writer},
+      {"remove_writer", remove_writer},
+      {NULL, NULL},
+  };
+  lua_rawgeti(L, LUA_REGISTRYINDEX, asy_rt_of(L)->meta[ASY_LOOP]);
+  lua_getfield(L, -1, "__methods");
+  asy_setfuncs(L, methods);
+  lua_pop(L, 2);
+}
+
+/* }====== */
