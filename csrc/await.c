@@ -94,7 +94,7 @@ int asy_await_future(lua_State *L, asy_rt *rt, asy_future *f,
     return asy_await_values(L, NULL, 1);
   t = asy_task_here(L, rt, fname);
   asy_await_watch(L, t, f);
-  return asy_park(L, t, &asy_wait_future, f, await_woken);
+  return asy_park(L, t, &asy_wait_future, f, 0, await_woken);
 }
 
 /* }====== */

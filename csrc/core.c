@@ -13,6 +13,7 @@
 #include "poll.h"
 #include "report.h"
 #include "sigint.h"
+#include "stream.h"
 #include "timeout.h"
 #include "wait.h"
 
@@ -31,8 +32,8 @@ int luaopen_asyncio_core(lua_State *L) {
       asy_await_open,    asy_callback_open, asy_context_open, asy_task_open,
       asy_sleep_open,    asy_timeout_open, asy_shield_open,  asy_gather_open,
       asy_waitset_open,  asy_protect_open, asy_report_open,  asy_graph_open,
-      asy_debug_open,    asy_poll_open,   asy_sigint_open,  asy_class_open,
-      NULL,
+      asy_debug_open,    asy_poll_open,   asy_sigint_open,  asy_streams_open,
+      asy_class_open,    NULL,
   };
   luaL_checkstack(L, LUA_MINSTACK, NULL);
   asy_rt_open(L);

@@ -84,13 +84,13 @@ static void abort_now(asy_task *t) {
 
 
 int asy_park(lua_State *L, asy_task *t, const asy_wait *how, void *on,
-             lua_KFunction k) {
+             lua_KContext ctx, lua_KFunction k) {
   t->how = how;
   t->on = on;
   t->tflags |= ASY_TASK_PARKED;
   if (asy_unlikely(t->tflags & ASY_TASK_CANCEL))
     abort_now(t);
-  return lua_yieldk(L, 0, 0, k);
+  return lua_yieldk(L, 0, ctx, k);
 }
 
 

@@ -3,58 +3,34 @@
 */
 #include "report.h"
 
-#include <string.h>
-
 #include "callback.h"
 #include "context.h"
 #include "error.h"
 #include "task.h"
+#include "traceback.h"
 
 static int report(lua_State *L);
 
 
 /* {====== Tracebacks outside of tasks ====== */
 
-#define MAX_FRAMES 10 /* of which luaL_traceback leaves out none */
-
 /* Registry key of the error that was met last, and its traceback. */
 static const char last_key = 0;
 
 
-/* The lines that a traceback has for the frames from level 1 to the callback;
-** -1 when no callback is there, or when Lua may leave out some of these. */
-static int count_lines(lua_State *L) {
+/* The level of the frame that only calls a callback or a handler; below it is
+** the loop. -1 when there is none. */
+static int find_end(lua_State *L) {
   lua_Debug ar;
-  int lines = 0;
   for (int level = 1; lua_getstack(L, level, &ar); level++) {
     lua_CFunction f;
-    lua_getinfo(L, "ft", &ar);
+    lua_getinfo(L, "f", &ar);
     f = lua_tocfunction(L, -1);
     lua_pop(L, 1);
     if (f == asy_callback_call || f == report)
-      return level <= MAX_FRAMES ? lines : -1;
-    lines += 1 + (ar.istailcall != 0);
+      return level;
   }
   return -1;
-}
-
-
-/* Pushes the traceback down to the callback; the loop that called it is of no
-** interest. */
-static void push_traceback(lua_State *L) {
-  int lines = count_lines(L);
-  const char *end;
-  luaL_traceback(L, L, NULL, 1);
-  if (lines < 0)
-    return;
-  end = strchr(lua_tostring(L, -1), '\n');
-  while (end != NULL && lines-- > 0)
-    end = strchr(end + 1, '\n');
-  if (end != NULL) {
-    lua_pushlstring(L, lua_tostring(L, -1),
-                    (size_t)(end - lua_tostring(L, -1)));
-    lua_remove(L, -2);
-  }
 }
 
 
@@ -62,7 +38,7 @@ int asy_report_msgh(lua_State *L) {
   asy_rt *rt = asy_rt_of(L);
   lua_settop(L, 1);
   asy_error_nonil(L);
-  push_traceback(L);
+  asy_traceback(L, L, 1, find_end(L));
   lua_createtable(L, 2, 0);
   lua_pushvalue(L, 1);
   lua_rawseti(L, 3, 1);

@@ -25,6 +25,8 @@ typedef enum asy_kind {
   ASY_READER,
   ASY_WRITER,
   ASY_SERVER,
+  ASY_LOOKUP,
+  ASY_CONNECTOR,
   ASY_FUTURE,
   ASY_GATHER,
   ASY_SHIELD,

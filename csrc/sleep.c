@@ -36,7 +36,7 @@ static int sleep_(lua_State *L) {
   if (delay <= 0)
     return asy_park_turn(L, t, sleep_woken);
   asy_loop_settimer(t->fut.loop, &t->timer, asy_loop_after(delay), sleep_over);
-  return asy_park(L, t, &sleep_wait, NULL, sleep_woken);
+  return asy_park(L, t, &sleep_wait, NULL, 0, sleep_woken);
 }
 
 

@@ -71,7 +71,7 @@ asy_task *asy_task_here(lua_State *L, asy_rt *rt, const char *fname);
 ** goes on when it is woken. 'on' is an object that it waits for, or NULL. The
 ** C function's stack stays as it is. */
 int asy_park(lua_State *L, asy_task *t, const asy_wait *how, void *on,
-             lua_KFunction k);
+             lua_KContext ctx, lua_KFunction k);
 
 /* Wakes a parked task in the next turn; one that is not parked is left
 ** alone, so a wake-up can never reach a later wait. Never raises. */

@@ -7,6 +7,7 @@
 #include "error.h"
 #include "graph.h"
 #include "pin.h"
+#include "traceback.h"
 
 
 void asy_task_push(lua_State *L, asy_task *t) {
@@ -258,7 +259,7 @@ static int traceback(lua_State *L) {
   else if (t->co == NULL)
     lua_pushliteral(L, "stack traceback:\n\t(the task has not started)");
   else
-    luaL_traceback(L, t->co, NULL, t->co == L ? 1 : 0);
+    asy_traceback(L, t->co, t->co == L ? 1 : 0, -1);
   return 1;
 }
 

@@ -290,7 +290,7 @@ static int wait_late(lua_State *L, asy_task *t, asy_future *f) {
   if (f->state != ASY_PENDING)
     return late_woken(L, LUA_OK, 0);
   asy_await_watch(L, t, f);
-  return asy_park(L, t, &asy_wait_future, f, late_woken);
+  return asy_park(L, t, &asy_wait_future, f, 0, late_woken);
 }
 
 
@@ -314,7 +314,7 @@ static int wait_future(lua_State *L, asy_task *t, lua_Number timeout) {
     return wait_late(L, t, f);
   asy_await_watch(L, t, f);
   enter(L, t, timeout);
-  return asy_park(L, t, &asy_wait_future, f, future_woken);
+  return asy_park(L, t, &asy_wait_future, f, 0, future_woken);
 }
 
 

@@ -4,13 +4,14 @@
 */
 #include "error.h"
 #include "task.h"
+#include "traceback.h"
 
 
 /* Pushes the traceback of 'L' from 'level' on. With a cause known for the error
 ** at 'err', that comes first. */
 static void push_traceback(lua_State *L, int task, int err, int level) {
   int top = lua_gettop(L);
-  luaL_traceback(L, L, NULL, level);
+  asy_traceback(L, L, level, -1);
   if (asy_future_getextra(L, task, "cause") == LUA_TTABLE) {
     lua_rawgeti(L, -1, 1); /* the error */
     if (lua_rawequal(L, -1, err)) {

@@ -217,7 +217,7 @@ static int wait_park(lua_State *L, asy_task *t, asy_waitset *set, bool timed,
     asy_loop_settimer(set->loop, &set->timer, asy_loop_after(timeout),
                       wait_timed_out);
   set->task = t;
-  return asy_park(L, t, &wait_wait, set, wait_woken);
+  return asy_park(L, t, &wait_wait, set, 0, wait_woken);
 }
 
 
@@ -363,7 +363,7 @@ static int iterator_next(lua_State *L, int status, lua_KContext ctx) {
     return asy_error_raise(L, ASY_RUNTIME_ERROR,
                            "another task waits in this iterator");
   set->task = t;
-  return asy_park(L, t, &iterator_wait, set, iterator_next);
+  return asy_park(L, t, &iterator_wait, set, 0, iterator_next);
 }
 
 

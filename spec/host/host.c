@@ -22,22 +22,22 @@
 #define LOST_MEMORY 70 /* exit status */
 
 static const char usage[] =
-  "usage: host [options] [script [args]]\n"
-  "  -e STAT            run STAT\n"
-  "  -l NAME            require NAME into a global\n"
-  "  -W                 turn warnings on\n"
-  "  --gc=MODE          default, stress (incremental) or generational\n"
-  "  --count-allocs     print how many allocations there were\n"
-  "  --fail-alloc=K     the K-th allocation of Lua fails\n"
-  "  --fail-from=K      that one and all after it\n"
-  "  --fail-malloc=K    the K-th malloc of the core fails\n"
-  "  --fail-uv-alloc=K  the K-th allocation of libuv fails\n"
-  "  --sweep=KIND       alloc, from, malloc or uv: run the script for every\n"
-  "                     K until it meets no failure; a Lua error is a good\n"
-  "                     end, os.exit with an error is not\n"
-  "  --runs=N           of a sweep, at most N, evenly spread\n"
-  "  --jobs=N           of a sweep, processes at once\n"
-  "  --verbose          of a sweep, show what the script prints\n";
+    "usage: host [options] [script [args]]\n"
+    "  -e STAT            run STAT\n"
+    "  -l NAME            require NAME into a global\n"
+    "  -W                 turn warnings on\n"
+    "  --gc=MODE          default, stress (incremental) or generational\n"
+    "  --count-allocs     print how many allocations there were\n"
+    "  --fail-alloc=K     the K-th allocation of Lua fails\n"
+    "  --fail-from=K      that one and all after it\n"
+    "  --fail-malloc=K    the K-th malloc of the core fails\n"
+    "  --fail-uv-alloc=K  the K-th allocation of libuv fails\n"
+    "  --sweep=KIND       alloc, from, malloc or uv: run the script for every\n"
+    "                     K until it meets no failure; a Lua error is a good\n"
+    "                     end, os.exit with an error is not\n"
+    "  --runs=N           of a sweep, at most N, evenly spread\n"
+    "  --jobs=N           of a sweep, processes at once\n"
+    "  --verbose          of a sweep, show what the script prints\n";
 
 LUAMOD_API int luaopen_asyncio_core(lua_State *L);
 
@@ -85,7 +85,7 @@ static int add_traceback(lua_State *L) {
     if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
       return 1;
     message =
-      lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+        lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
   }
   luaL_traceback(L, L, message, 1);
   return 1;
@@ -189,7 +189,7 @@ static void new_state(const options *o) {
     exit(EXIT_FAILURE);
   }
   now.outstanding =
-    (size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB);
+      (size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB);
   lua_setallocf(L, fault_alloc, &now.outstanding);
   luaL_openlibs(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
@@ -258,10 +258,10 @@ static bool parse_fault(const char *word) {
     fault_kind kind;
     bool from;
   } faults[] = {
-    {"--fail-alloc", FAULT_LUA, false},
-    {"--fail-from", FAULT_LUA, true},
-    {"--fail-malloc", FAULT_C, false},
-    {"--fail-uv-alloc", FAULT_UV, false},
+      {"--fail-alloc", FAULT_LUA, false},
+      {"--fail-from", FAULT_LUA, true},
+      {"--fail-malloc", FAULT_C, false},
+      {"--fail-uv-alloc", FAULT_UV, false},
   };
   size_t i;
   for (i = 0; i < sizeof faults / sizeof *faults; i++) {

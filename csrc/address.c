@@ -1,0 +1,98 @@
+/*
+** IPv4 and IPv6 addresses.
+*/
+#include "address.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TYPE_NAME "asyncio.Address"
+
+
+size_t asy_address_size(const struct sockaddr *address) {
+  return address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                        : sizeof(struct sockaddr_in);
+}
+
+
+static void get_host(const struct sockaddr *address, char *host, size_t size) {
+  if (address->sa_family == AF_INET6)
+    uv_ip6_name((const struct sockaddr_in6 *)address, host, size);
+  else
+    uv_ip4_name((const struct sockaddr_in *)address, host, size);
+}
+
+
+int asy_address_port(const struct sockaddr *address) {
+  if (address->sa_family == AF_INET6)
+    return ntohs(((const struct sockaddr_in6 *)address)->sin6_port);
+  return ntohs(((const struct sockaddr_in *)address)->sin_port);
+}
+
+
+void asy_address_setport(struct sockaddr *address, int port) {
+  if (address->sa_family == AF_INET6)
+    ((struct sockaddr_in6 *)address)->sin6_port = htons((uint16_t)port);
+  else
+    ((struct sockaddr_in *)address)->sin_port = htons((uint16_t)port);
+}
+
+
+void asy_address_format(const struct sockaddr *address, char *text) {
+  char host[64];
+  get_host(address, host, sizeof(host));
+  snprintf(text, ASY_ADDRESS_TEXT,
+           address->sa_family == AF_INET6 ? "[%s]:%d" : "%s:%d", host,
+           asy_address_port(address));
+}
+
+
+static int address_tostring(lua_State *L) {
+  const char *host;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_getfield(L, 1, "host");
+  lua_getfield(L, 1, "port");
+  host = lua_tostring(L, -2);
+  if (host == NULL || !lua_isinteger(L, -1))
+    return luaL_argerror(L, 1, "address expected");
+  lua_pushfstring(L, strchr(host, ':') != NULL ? "[%s]:%d" : "%s:%d", host,
+                  (int)lua_tointeger(L, -1));
+  return 1;
+}
+
+
+void asy_address_push(lua_State *L, const struct sockaddr *address) {
+  char host[64];
+  if (address->sa_family != AF_INET && address->sa_family != AF_INET6) {
+    lua_pushnil(L);
+    return;
+  }
+  get_host(address, host, sizeof(host));
+  lua_createtable(L, 0, 3);
+  lua_pushstring(L, host);
+  lua_setfield(L, -2, "host");
+  lua_pushinteger(L, asy_address_port(address));
+  lua_setfield(L, -2, "port");
+  lua_pushstring(L, address->sa_family == AF_INET6 ? "inet6" : "inet");
+  lua_setfield(L, -2, "family");
+  if (luaL_newmetatable(L, TYPE_NAME)) {
+    lua_pushcfunction(L, address_tostring);
+    lua_setfield(L, -2, "__tostring");
+  }
+  lua_setmetatable(L, -2);
+}
+
+
+bool asy_address_parse(const char *host, int port,
+                       struct sockaddr_storage *address) {
+  return uv_ip4_addr(host, port, (struct sockaddr_in *)address) == 0 ||
+         uv_ip6_addr(host, port, (struct sockaddr_in6 *)address) == 0;
+}
+
+
+int asy_address_checkport(lua_State *L, int arg) {
+  lua_Integer port = luaL_checkinteger(L, arg);
+  luaL_argcheck(L, port >= 0 && port <= 65535, arg,
+                "port out of range (0 to 65535)");
+  return (int)port;
+}

@@ -1,0 +1,37 @@
+/*
+** The memory of buffers: it starts small, for most connections say little, and
+** doubles whenever a read has filled it.
+*/
+#include "buf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_SIZE 4096
+#define ENOUGH 2048 /* room worth a read */
+
+
+size_t asy_buf_reserve(asy_buf *b) {
+  size_t size = b->size == 0 ? FIRST_SIZE : b->size * 2;
+  char *data;
+  if (b->size - b->end >= ENOUGH)
+    return b->size - b->end;
+  if (b->start > b->size / 2) {
+    memmove(b->data, b->data + b->start, asy_buf_length(b));
+    b->end -= b->start;
+    b->start = 0;
+    return b->size - b->end;
+  }
+  data = (char *)realloc(b->data, size);
+  if (data == NULL)
+    return b->size - b->end;
+  b->data = data;
+  b->size = size;
+  return size - b->end;
+}
+
+
+void asy_buf_free(asy_buf *b) {
+  free(b->data);
+  memset(b, 0, sizeof(*b));
+}

@@ -1,0 +1,165 @@
+/*
+** The listening sockets of a server. What they accept waits in a list until
+** the drain starts its handler.
+*/
+#include <string.h>
+
+#include "address.h"
+#include "server.h"
+
+#ifndef _WIN32
+#include <sys/socket.h>
+#endif
+
+typedef struct asy_listener {
+  asy_handle h;
+  asy_list link; /* among the server's */
+  asy_server *server;
+} asy_listener;
+
+
+static void listener_detach(asy_handle *h) {
+  asy_list_remove(&((asy_listener *)h)->link);
+}
+
+
+/* {====== Accepting ====== */
+
+/* Accepts one connection into a stream of the server. */
+static int listener_accept(asy_listener *l) {
+  asy_server *server = l->server;
+  asy_stream *s = (asy_stream *)asy_stream_new(server->loop, sizeof(*s));
+  int err;
+  if (s == NULL)
+    return UV_ENOMEM;
+  err = uv_tcp_init(server->loop->engine->uv, &s->h.uv.tcp);
+  if (err == 0) {
+    asy_handle_opened(&s->h);
+    err = uv_accept(&l->h.uv.stream, &s->h.uv.stream);
+  }
+  if (err != 0) {
+    asy_handle_close(&s->h);
+    return err;
+  }
+  uv_tcp_nodelay(&s->h.uv.tcp, 1);
+  s->server = server;
+  asy_list_append(&server->accepted, &s->client);
+  return 0;
+}
+
+
+static void listener_ready(uv_stream_t *uv, int status) {
+  asy_listener *l = (asy_listener *)uv->data;
+  int err = status < 0 ? status : listener_accept(l);
+  if (err != 0)
+    l->server->accept_error = err;
+  asy_loop_ready(l->server->loop, &l->server->ready);
+}
+
+/* }====== */
+
+
+/* {====== Sockets ====== */
+
+static int set_reuse_port(asy_listener *l) {
+#if defined(SO_REUSEPORT) && !defined(_WIN32)
+  int on = 1;
+  uv_os_fd_t fd;
+  int err = uv_fileno(&l->h.uv.any, &fd);
+  if (err != 0)
+    return err;
+  if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)
+    return UV_EINVAL;
+  return 0;
+#else
+  (void)l;
+  return UV_ENOTSUP;
+#endif
+}
+
+
+/* libuv keeps the error of a bind for later; asking for the name shows it. */
+static int listener_bind(asy_listener *l, const struct sockaddr *address,
+                         bool reuse_port) {
+  bool v6 = address->sa_family == AF_INET6;
+  struct sockaddr_storage name;
+  int n = sizeof(name), err = 0;
+  if (reuse_port)
+    err = set_reuse_port(l);
+  if (err == 0)
+    err = uv_tcp_bind(&l->h.uv.tcp, address, v6 ? UV_TCP_IPV6ONLY : 0);
+  if (err == 0)
+    err = uv_tcp_getsockname(&l->h.uv.tcp, (struct sockaddr *)&name, &n);
+  return err;
+}
+
+
+int asy_listen_bind(asy_server *server, const struct sockaddr *address,
+                    bool reuse_port) {
+  asy_listener *l =
+      (asy_listener *)asy_handle_new(server->loop, sizeof(asy_listener));
+  int err;
+  if (l == NULL)
+    return UV_ENOMEM;
+  l->server = server;
+  l->h.detach = listener_detach;
+  err = uv_tcp_init_ex(server->loop->engine->uv, &l->h.uv.tcp,
+                       address->sa_family);
+  if (err == 0) {
+    asy_handle_opened(&l->h);
+    asy_list_append(&server->listeners, &l->link);
+    err = listener_bind(l, address, reuse_port);
+  }
+  if (err != 0)
+    asy_handle_close(&l->h);
+  return err;
+}
+
+
+static void get_name(asy_listener *l, struct sockaddr_storage *name) {
+  int n = sizeof(*name);
+  memset(name, 0, sizeof(*name));
+  uv_tcp_getsockname(&l->h.uv.tcp, (struct sockaddr *)name, &n);
+}
+
+
+int asy_listen_port(const asy_server *server) {
+  struct sockaddr_storage name;
+  if (asy_list_empty(&server->listeners))
+    return 0;
+  get_name(asy_of(server->listeners.next, asy_listener, link), &name);
+  return asy_address_port((const struct sockaddr *)&name);
+}
+
+
+int asy_listen_start(asy_server *server) {
+  asy_list *all = &server->listeners;
+  for (asy_list *n = all->next; n != all; n = n->next) {
+    asy_listener *l = asy_of(n, asy_listener, link);
+    int err = uv_listen(&l->h.uv.stream, server->backlog, listener_ready);
+    if (err != 0)
+      return err;
+  }
+  return 0;
+}
+
+
+void asy_listen_close(asy_server *server) {
+  while (!asy_list_empty(&server->listeners))
+    asy_handle_close(&asy_of(server->listeners.next, asy_listener, link)->h);
+}
+
+
+void asy_listen_sockets(lua_State *L, asy_server *server) {
+  asy_list *all = &server->listeners;
+  lua_Integer i = 0;
+  lua_newtable(L);
+  for (asy_list *n = all->next; n != all; n = n->next) {
+    struct sockaddr_storage name;
+    get_name(asy_of(n, asy_listener, link), &name);
+    asy_address_push(L, (const struct sockaddr *)&name);
+    lua_rawseti(L, -2, ++i);
+  }
+}
+
+/* }====== */

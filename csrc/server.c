@@ -1,0 +1,355 @@
+/*
+** Servers: a task per connection, the methods, and the end of it all.
+*/
+#include "server.h"
+
+#include "context.h"
+#include "error.h"
+#include "pin.h"
+#include "report.h"
+
+
+/* {====== The end ====== */
+
+/* Closed and without clients the server is over. */
+static void wake_if_over(asy_server *server) {
+  if (!server->closed || !asy_list_empty(&server->clients) ||
+      !asy_list_empty(&server->accepted))
+    return;
+  asy_stream_wake(&server->closers);
+  asy_unpin(asy_rt_state(server->rt), server->rt, &server->slot);
+}
+
+
+void asy_server_left(asy_stream *s) {
+  asy_server *server = s->server;
+  asy_list_remove(&s->client);
+  s->server = NULL;
+  wake_if_over(server);
+}
+
+
+void asy_server_close(asy_server *server) {
+  asy_task *t = server->forever;
+  if (server->closed)
+    return;
+  server->closed = true;
+  server->serving = false;
+  server->forever = NULL;
+  asy_listen_close(server);
+  if (t != NULL)
+    asy_unpark(t);
+  wake_if_over(server);
+}
+
+
+/* Closes all connections of the list: now, or when all is written. */
+static void close_list(asy_list *list, bool now) {
+  for (asy_list *next, *n = list->next; n != list; n = next) {
+    asy_stream *s = asy_of(n, asy_stream, client);
+    next = n->next;
+    if (now)
+      asy_handle_close(&s->h);
+    else
+      asy_stream_close(s);
+  }
+}
+
+
+static void close_clients(asy_server *server, bool now) {
+  close_list(&server->accepted, true);
+  close_list(&server->clients, now);
+}
+
+/* }====== */
+
+
+/* {====== Handlers ====== */
+
+/* A handler's task, the argument, ended; upvalues: the runtime, the writer. What
+** the connection still is to do is up to those who hold it, unless it failed. */
+static int handler_done(lua_State *L) {
+  asy_future *f = asy_checkfuture(L, 1);
+  asy_writer *w = (asy_writer *)lua_touserdata(L, lua_upvalueindex(2));
+  if (f->state == ASY_FINISHED)
+    return 0;
+  if (w->stream != NULL)
+    asy_stream_close(w->stream);
+  if (f->state == ASY_FAILED) {
+    asy_future_pusherror(L, 1);
+    asy_report_error(L, f->loop, "unhandled error in a connection handler", 1);
+  }
+  return 0;
+}
+
+
+/* Pushes a task of the handler for the reader and the writer on the top, at
+** 'base' + 1 and 'base' + 2. The server is at 'base'. */
+static void start_handler(lua_State *L, asy_rt *rt, int base) {
+  int previous;
+  lua_getiuservalue(L, base, ASY_SERVER_LOOP);
+  lua_getiuservalue(L, base, ASY_SERVER_HANDLER);
+  lua_pushvalue(L, base + 1);
+  lua_pushvalue(L, base + 2);
+  previous = asy_context_enter(L, rt, base, ASY_SERVER_CONTEXT);
+  asy_task_create(L, rt, base + 3, base + 4);
+  asy_context_leave(L, rt, previous);
+  lua_getfield(L, base + 4, "add_done_callback");
+  lua_pushvalue(L, base + 4);
+  asy_rt_open(L);
+  lua_pushvalue(L, base + 2);
+  lua_pushcclosure(L, handler_done, 2);
+  lua_call(L, 2, 0);
+}
+
+
+/* Gives each accepted connection its handler. One whose turn fails is closed;
+** the others wait for the next turn then. */
+static void server_run(lua_State *L, asy_ready *e) {
+  asy_server *server = asy_of(e, asy_server, ready);
+  asy_rt *rt = server->rt;
+  int base = lua_gettop(L) + 1;
+  if (server->slot == 0)
+    return;
+  asy_pin_push(L, rt, server->slot);
+  while (!asy_list_empty(&server->accepted)) {
+    asy_stream *s = asy_of(server->accepted.next, asy_stream, client);
+    asy_stream_push(L, rt, s, server->limit);
+    start_handler(L, rt, base);
+    if (s->writer != NULL) {
+      asy_list_remove(&s->client);
+      asy_list_append(&server->clients, &s->client);
+    }
+    lua_settop(L, base);
+  }
+  if (server->accept_error != 0) {
+    asy_error_os(L, rt, server->accept_error, "accept", NULL);
+    server->accept_error = 0;
+    asy_report_error(L, server->loop, "a connection could not be accepted", 0);
+  }
+  lua_settop(L, base - 1);
+}
+
+
+static void server_fail(lua_State *L, asy_ready *e) {
+  asy_server *server = asy_of(e, asy_server, ready);
+  if (!asy_list_empty(&server->accepted))
+    asy_handle_close(
+        &asy_of(server->accepted.next, asy_stream, client)->h);
+  asy_loop_ready(server->loop, &server->ready);
+  asy_report_error(L, server->loop, "a connection handler could not start", 0);
+}
+
+
+static void server_drop(lua_State *L, asy_ready *e) {
+  (void)L;
+  (void)e; /* closing the loop closes its handles */
+}
+
+
+const asy_ready_ops asy_server_entry = {server_run, server_fail, server_drop};
+
+
+void asy_server_start(lua_State *L, asy_server *server) {
+  int err;
+  if (server->serving)
+    return;
+  err = asy_listen_start(server);
+  if (err != 0) {
+    asy_server_close(server);
+    asy_error_os(L, server->rt, err, "listen", NULL);
+    lua_error(L);
+  }
+  server->serving = true;
+}
+
+/* }====== */
+
+
+/* {====== Methods ====== */
+
+static const asy_wait closed_wait = {"the server to close", asy_stream_abort};
+
+
+static asy_server *check_server(lua_State *L) {
+  return (asy_server *)asy_checkkind(L, 1, ASY_SERVER);
+}
+
+
+static bool is_over(const asy_server *server) {
+  return server->closed && server->slot == 0;
+}
+
+
+/* server:close(): no more connections; those there are stay */
+static int server_close(lua_State *L) {
+  asy_server_close(check_server(L));
+  return 0;
+}
+
+
+static int closed(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  (void)ctx;
+  asy_woken(L, asy_rt_up(L)->task);
+  return 0;
+}
+
+
+/* server:wait_closed(): until it is closed and has no connections */
+static int server_waitclosed(lua_State *L) {
+  asy_server *server = check_server(L);
+  asy_task *t;
+  if (is_over(server))
+    return 0;
+  t = asy_task_here(L, server->rt, "wait_closed");
+  lua_settop(L, 1);
+  return asy_stream_wait(L, t, &server->closers, &closed_wait, closed);
+}
+
+
+/* The end of a scope, at which the connections end, too: in order, or at once
+** if an error leaves it. Waits for that where waiting is possible. */
+static int server_scope(lua_State *L) {
+  asy_server *server = check_server(L);
+  asy_task *t = server->rt->task;
+  asy_server_close(server);
+  close_clients(server, !lua_isnoneornil(L, 2));
+  if (is_over(server) || t == NULL || t->co != L || !lua_isyieldable(L))
+    return 0;
+  lua_settop(L, 1);
+  return asy_stream_wait(L, t, &server->closers, &closed_wait, closed);
+}
+
+
+static int server_isserving(lua_State *L) {
+  lua_pushboolean(L, check_server(L)->serving);
+  return 1;
+}
+
+
+static asy_server *check_open(lua_State *L) {
+  asy_server *server = check_server(L);
+  if (server->closed)
+    asy_error_raise(L, ASY_RUNTIME_ERROR, "the server is closed");
+  return server;
+}
+
+
+/* server:start_serving() */
+static int server_startserving(lua_State *L) {
+  asy_server_start(L, check_open(L));
+  return 0;
+}
+
+
+/* Cancellation closes the server when the task wakes up. */
+static asy_future *forever_abort(asy_task *t) {
+  ((asy_server *)t->on)->forever = NULL;
+  return NULL;
+}
+
+
+static const asy_wait forever_wait = {"serve_forever", forever_abort};
+
+
+static int forever_woken(lua_State *L, int status, lua_KContext ctx) {
+  asy_server *server = (asy_server *)lua_touserdata(L, 1);
+  (void)status;
+  (void)ctx;
+  asy_server_close(server);
+  asy_woken(L, server->rt->task);
+  lua_pushnil(L);
+  asy_error_wrap(L, server->rt, ASY_CANCELLED_ERROR);
+  return lua_error(L);
+}
+
+
+/* server:serve_forever(): until the server is closed, or the task cancelled;
+** raises CancelledError then */
+static int server_serveforever(lua_State *L) {
+  asy_server *server = check_open(L);
+  asy_task *t = asy_task_here(L, server->rt, "serve_forever");
+  if (server->forever != NULL)
+    return asy_error_raise(L, ASY_RUNTIME_ERROR,
+                           "serve_forever is running already");
+  lua_settop(L, 1);
+  asy_server_start(L, server);
+  server->forever = t;
+  return asy_park(L, t, &forever_wait, server, 0, forever_woken);
+}
+
+
+static int server_sockets(lua_State *L) {
+  asy_listen_sockets(L, check_server(L));
+  return 1;
+}
+
+
+/* server:close_clients(): when what is written is sent */
+static int server_closeclients(lua_State *L) {
+  close_clients(check_server(L), false);
+  return 0;
+}
+
+
+/* server:abort_clients(): at once */
+static int server_abortclients(lua_State *L) {
+  close_clients(check_server(L), true);
+  return 0;
+}
+
+
+static int server_gc(lua_State *L) {
+  asy_server *server = check_server(L);
+  close_clients(server, true);
+  asy_server_close(server);
+  return 0;
+}
+
+
+static int server_tostring(lua_State *L) {
+  asy_server *server = check_server(L);
+  lua_settop(L, 1);
+  lua_pushfstring(L, "<Server %s", server->closed    ? "closed"
+                                   : server->serving ? "serving"
+                                                     : "not serving");
+  asy_listen_sockets(L, server);
+  for (lua_Integer i = 1; lua_rawgeti(L, 3, i) != LUA_TNIL; i++) {
+    lua_pushfstring(L, "%s %s", lua_tostring(L, 2), luaL_tolstring(L, 4, NULL));
+    lua_replace(L, 2);
+    lua_settop(L, 3);
+  }
+  lua_pushfstring(L, "%s>", lua_tostring(L, 2));
+  return 1;
+}
+
+
+void asy_server_open(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"close", server_close},
+      {"wait_closed", server_waitclosed},
+      {"is_serving", server_isserving},
+      {"start_serving", server_startserving},
+      {"serve_forever", server_serveforever},
+      {"sockets", server_sockets},
+      {"close_clients", server_closeclients},
+      {"abort_clients", server_abortclients},
+      {NULL, NULL},
+  };
+  static const luaL_Reg meta[] = {
+      {"__close", server_scope},
+      {"__gc", server_gc},
+      {"__tostring", server_tostring},
+      {NULL, NULL},
+  };
+  static const luaL_Reg funcs[] = {
+      {"start_server", asy_server_startserver},
+      {NULL, NULL},
+  };
+  asy_newmeta(L, ASY_SERVER, "asyncio.Server", methods, meta, 0);
+  lua_pop(L, 1);
+  asy_setfuncs(L, funcs);
+}
+
+/* }====== */

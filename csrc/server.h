@@ -1,0 +1,68 @@
+/*
+** TCP servers.
+*/
+#ifndef asy_server_h
+#define asy_server_h
+
+#include "stream.h"
+
+typedef struct asy_server {
+  asy_rt *rt;
+  uint8_t kind;
+  bool serving;
+  bool closed;
+  int backlog;
+  int accept_error;   /* to be reported, or 0 */
+  uint32_t slot;      /* pin, until it is closed and has no clients */
+  size_t limit;       /* of the readers */
+  asy_loop *loop;
+  asy_ready ready;    /* starts the handlers of what was accepted */
+  asy_list listeners;
+  asy_list accepted;  /* streams that have no handler yet */
+  asy_list clients;   /* streams that have */
+  asy_list closers;   /* tasks in wait_closed */
+  asy_task *forever;  /* the task in serve_forever, or NULL */
+} asy_server;
+
+/* User values of a server. */
+#define ASY_SERVER_HANDLER 1
+#define ASY_SERVER_LOOP 2
+#define ASY_SERVER_CONTEXT 3
+#define ASY_SERVER_VALUES 3
+
+/* {====== listen.c: the sockets ====== */
+
+/* Binds a socket to the address. Returns 0 or a libuv error. */
+int asy_listen_bind(asy_server *server, const struct sockaddr *address,
+                    bool reuse_port);
+
+/* The port of the first socket, 0 when there is none. */
+int asy_listen_port(const asy_server *server);
+
+/* Accepts from now on. Returns 0 or a libuv error. */
+int asy_listen_start(asy_server *server);
+
+/* Closes all sockets. */
+void asy_listen_close(asy_server *server);
+
+/* Pushes a list of the sockets' addresses. */
+void asy_listen_sockets(lua_State *L, asy_server *server);
+
+/* }====== */
+
+/* A connection of the server closes. */
+void asy_server_left(asy_stream *s);
+
+/* What runs when connections were accepted. */
+extern const asy_ready_ops asy_server_entry;
+
+/* Accepts connections from now on. Raises an OSError. */
+void asy_server_start(lua_State *L, asy_server *server);
+
+/* Accepts no more, and ends serve_forever. */
+void asy_server_close(asy_server *server);
+
+/* Lua's start_server, for a closure with the runtime. */
+int asy_server_startserver(lua_State *L);
+
+#endif

@@ -1,0 +1,174 @@
+/*
+** start_server: from hosts and a port to a server that listens there.
+*/
+#include "address.h"
+#include "context.h"
+#include "dns.h"
+#include "error.h"
+#include "pin.h"
+#include "server.h"
+
+#define BACKLOG 100
+
+
+/* Pushes a new server with the handler at 1 and the options at 4. */
+static asy_server *server_new(lua_State *L, asy_rt *rt, asy_loop *loop) {
+  asy_server *server = (asy_server *)asy_new(
+      L, rt, ASY_SERVER, sizeof(asy_server), ASY_SERVER_VALUES);
+  lua_Integer backlog = BACKLOG;
+  asy_list_init(&server->listeners);
+  asy_list_init(&server->accepted);
+  asy_list_init(&server->clients);
+  asy_list_init(&server->closers);
+  server->ready.ops = &asy_server_entry;
+  server->loop = loop;
+  server->limit = asy_stream_limit(L, 4);
+  if (!lua_isnil(L, 4) && lua_getfield(L, 4, "backlog") != LUA_TNIL) {
+    backlog = lua_tointeger(L, -1);
+    luaL_argcheck(L, backlog > 0 && backlog <= INT32_MAX, 4,
+                  "field 'backlog' must be a positive integer");
+  }
+  lua_settop(L, 5);
+  server->backlog = (int)backlog;
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, 5, ASY_SERVER_HANDLER);
+  asy_loop_push(L, loop);
+  lua_setiuservalue(L, 5, ASY_SERVER_LOOP);
+  if (rt->contexts) {
+    asy_context_copy(L, rt);
+    lua_setiuservalue(L, 5, ASY_SERVER_CONTEXT);
+  }
+  return server;
+}
+
+
+static bool get_flag(lua_State *L, const char *name, bool otherwise) {
+  bool is = otherwise;
+  if (lua_isnil(L, 4))
+    return otherwise;
+  if (lua_getfield(L, 4, name) != LUA_TNIL)
+    is = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return is;
+}
+
+
+static int raise_os(lua_State *L, asy_rt *rt, int err, const char *syscall,
+                    const struct sockaddr *address) {
+  char text[ASY_ADDRESS_TEXT];
+  asy_address_format(address, text);
+  asy_error_os(L, rt, err, syscall, text);
+  return lua_error(L);
+}
+
+
+/* Binds to the addresses of the lookup. A port that the system chose for the
+** first socket is taken for the others, too. Where every interface is meant, a
+** family that the system does not know is left out. */
+static void bind_all(lua_State *L, asy_server *server,
+                     const struct asy_lookup *lookup, bool everywhere) {
+  bool reuse_port = get_flag(L, "reuse_port", false);
+  int n;
+  const struct sockaddr_storage *all = asy_dns_addresses(lookup, &n);
+  for (int i = 0; i < n; i++) {
+    struct sockaddr_storage copy = all[i];
+    struct sockaddr *address = (struct sockaddr *)&copy;
+    int chosen = asy_listen_port(server), err;
+    if (chosen != 0 && asy_address_port(address) == 0)
+      asy_address_setport(address, chosen);
+    err = asy_listen_bind(server, address, reuse_port);
+    if (everywhere && !asy_list_empty(&server->listeners) &&
+        (err == UV_EAFNOSUPPORT || err == UV_EADDRNOTAVAIL))
+      continue;
+    if (err != 0) {
+      asy_listen_close(server);
+      raise_os(L, server->rt, err, "bind", address);
+    }
+  }
+}
+
+
+/* Stack: handler, list of hosts, port, options, server, whether every interface
+** is meant, and the lookup of the i-th host, which may have ended just now. */
+static int bind_hosts(lua_State *L, int status, lua_KContext i) {
+  asy_rt *rt = asy_rt_up(L);
+  asy_task *t = rt->task;
+  asy_server *server = (asy_server *)lua_touserdata(L, 5);
+  int port = (int)lua_tointeger(L, 3), family = asy_dns_family(L, 4);
+  lua_Integer n = (lua_Integer)lua_rawlen(L, 2);
+  if (status == LUA_YIELD) {
+    if (asy_iscancelled(t))
+      asy_listen_close(server);
+    asy_woken(L, t);
+  }
+  for (;;) {
+    struct asy_lookup *lookup = (struct asy_lookup *)lua_touserdata(L, 7);
+    if (lookup != NULL) {
+      if (asy_dns_pending(lookup))
+        return asy_dns_wait(L, t, lookup, i, bind_hosts);
+      asy_dns_check(L, lookup);
+      bind_all(L, server, lookup, lua_toboolean(L, 6));
+    }
+    if (++i > n)
+      break;
+    lua_settop(L, 6);
+    lua_rawgeti(L, 2, i);
+    asy_dns_lookup(L, rt, t->fut.loop, lua_tostring(L, 7), port, family);
+    lua_replace(L, 7);
+  }
+  lua_settop(L, 5);
+  server->slot = asy_pin(L, rt, 5);
+  if (get_flag(L, "start_serving", true))
+    asy_server_start(L, server);
+  return 1;
+}
+
+
+/* Makes the hosts at 2 a list: nil is every interface. */
+static void check_hosts(lua_State *L) {
+  lua_Integer n;
+  if (lua_isnil(L, 2)) {
+    int family = asy_dns_family(L, 4);
+    lua_newtable(L);
+    if (family != AF_INET6) {
+      lua_pushliteral(L, "0.0.0.0");
+      lua_rawseti(L, -2, 1);
+    }
+    if (family != AF_INET) {
+      lua_pushliteral(L, "::");
+      lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    }
+    lua_replace(L, 2);
+  } else if (lua_type(L, 2) == LUA_TSTRING) {
+    lua_createtable(L, 1, 0);
+    lua_pushvalue(L, 2);
+    lua_rawseti(L, -2, 1);
+    lua_replace(L, 2);
+  }
+  if (!lua_istable(L, 2))
+    asy_typeerror(L, 2, "host, list of hosts or nil");
+  n = (lua_Integer)lua_rawlen(L, 2);
+  luaL_argcheck(L, n > 0, 2, "no hosts");
+  for (lua_Integer i = 1; i <= n; i++) {
+    luaL_argcheck(L, lua_rawgeti(L, 2, i) == LUA_TSTRING, 2,
+                  "hosts must be strings");
+    lua_pop(L, 1);
+  }
+}
+
+
+/* start_server(handler, host, port, options) */
+int asy_server_startserver(lua_State *L) {
+  asy_rt *rt = asy_rt_up(L);
+  asy_task *t;
+  bool everywhere = lua_isnil(L, 2);
+  lua_settop(L, 4);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  asy_address_checkport(L, 3);
+  asy_stream_limit(L, 4); /* checks that the options are a table */
+  check_hosts(L);
+  t = asy_task_here(L, rt, "start_server");
+  server_new(L, rt, t->fut.loop);
+  lua_pushboolean(L, everywhere);
+  return bind_hosts(L, LUA_OK, 0);
+}

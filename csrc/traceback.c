@@ -1,0 +1,95 @@
+/*
+** Tracebacks as text.
+*/
+#include "traceback.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/* Of a long stack, so many frames are shown at its ends, as Lua does it. */
+#define FIRST_FRAMES 10
+#define LAST_FRAMES 11
+
+
+static int count_frames(lua_State *co) {
+  lua_Debug ar;
+  int low = 0, high = 1;
+  while (lua_getstack(co, high, &ar)) {
+    low = high;
+    high *= 2;
+  }
+  while (low < high) { /* the level 'high' is not there */
+    int middle = (low + high) / 2;
+    if (lua_getstack(co, middle, &ar))
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+
+/* Whether the frame at the level is a C function that nobody called by name. */
+static bool is_bottom(lua_State *co, int level) {
+  lua_Debug ar;
+  if (!lua_getstack(co, level, &ar))
+    return false;
+  lua_getinfo(co, "Sn", &ar);
+  return *ar.what == 'C' && ar.name == NULL;
+}
+
+
+static void add_function(lua_State *L, luaL_Buffer *b, const lua_Debug *ar) {
+  if (ar->name != NULL && *ar->namewhat != '\0') {
+    bool plain =
+      strcmp(ar->namewhat, "global") == 0 || strcmp(ar->namewhat, "field") == 0;
+    lua_pushfstring(L, "%s '%s'", plain ? "function" : ar->namewhat, ar->name);
+  } else if (*ar->what == 'm') {
+    lua_pushliteral(L, "main chunk");
+  } else if (*ar->what != 'C') {
+    lua_pushfstring(L, "function <%s:%d>", ar->short_src, ar->linedefined);
+  } else {
+    lua_pushliteral(L, "?");
+  }
+  luaL_addvalue(b);
+}
+
+
+static void add_frame(lua_State *L, luaL_Buffer *b, lua_Debug *ar) {
+  if (ar->currentline > 0)
+    lua_pushfstring(L, "\n\t%s:%d: in ", ar->short_src, ar->currentline);
+  else
+    lua_pushfstring(L, "\n\t%s: in ", ar->short_src);
+  luaL_addvalue(b);
+  add_function(L, b, ar);
+  if (ar->istailcall)
+    luaL_addstring(b, "\n\t(...tail calls...)");
+}
+
+
+void asy_traceback(lua_State *L, lua_State *co, int level, int end) {
+  luaL_Buffer b;
+  lua_Debug ar;
+  int skip_at, skipped;
+  if (end < 0) {
+    end = count_frames(co);
+    if (is_bottom(co, end - 1))
+      end--;
+  }
+  skip_at = level + FIRST_FRAMES;
+  skipped = end - LAST_FRAMES - skip_at;
+  luaL_buffinit(L, &b);
+  luaL_addstring(&b, "stack traceback:");
+  while (level < end && lua_getstack(co, level, &ar)) {
+    if (level == skip_at && skipped > 0) {
+      lua_pushfstring(L, "\n\t...\t(skipping %d levels)", skipped);
+      luaL_addvalue(&b);
+      level += skipped;
+      continue;
+    }
+    lua_getinfo(co, "Slnt", &ar);
+    add_frame(L, &b, &ar);
+    level++;
+  }
+  luaL_pushresult(&b);
+}

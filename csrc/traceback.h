@@ -1,0 +1,16 @@
+/*
+** Tracebacks as text, in the form of luaL_traceback's. That one looks for each
+** function in all loaded modules, which takes longer than all else that an
+** error costs.
+*/
+#ifndef asy_traceback_h
+#define asy_traceback_h
+
+#include "compat.h"
+
+/* Pushes "stack traceback:" and a line for each frame of the thread 'co', from
+** 'level' down to above the level 'end'; to the last with end < 0, and then
+** without the C function that a thread begins with. */
+void asy_traceback(lua_State *L, lua_State *co, int level, int end);
+
+#endif

@@ -1,0 +1,271 @@
+/*
+** StreamWriter: sending, and closing the connection.
+*/
+#include <string.h>
+
+#include "address.h"
+#include "error.h"
+#include "report.h"
+#include "stream.h"
+
+static const asy_wait drain_wait = {"drain", asy_stream_abort};
+static const asy_wait closed_wait = {"wait_closed", asy_stream_abort};
+
+
+static asy_writer *check_writer(lua_State *L) {
+  return (asy_writer *)asy_checkkind(L, 1, ASY_WRITER);
+}
+
+
+/* Raises the error that ended the connection, EPIPE if there was none. */
+static int raise_lost(lua_State *L, asy_writer *w, const char *fname) {
+  asy_error_os(L, w->rt, w->error != 0 ? w->error : UV_EPIPE, fname, NULL);
+  return lua_error(L);
+}
+
+
+/* {====== Sending ====== */
+
+/* The stream that can be written to, else an error of 'fname'. */
+static asy_stream *check_open(lua_State *L, asy_writer *w, const char *fname) {
+  if (asy_unlikely(w->stream == NULL || w->stream->closing))
+    raise_lost(L, w, fname);
+  if (asy_unlikely(w->ended))
+    asy_error_raise(L, ASY_RUNTIME_ERROR, "%s: after write_eof", fname);
+  return w->stream;
+}
+
+
+static void send_bytes(lua_State *L, asy_writer *w, asy_stream *s, const char *data,
+                 size_t n, const char *fname) {
+  int err = asy_stream_write(s, data, n);
+  if (asy_likely(err == 0))
+    return;
+  asy_error_os(L, w->rt, err, fname, NULL);
+  lua_error(L);
+}
+
+
+/* writer:write(data) */
+static int writer_write(lua_State *L) {
+  asy_writer *w = check_writer(L);
+  size_t n;
+  const char *data = luaL_checklstring(L, 2, &n);
+  asy_stream *s = check_open(L, w, "write");
+  send_bytes(L, w, s, data, n, "write");
+  return 0;
+}
+
+
+/* writer:writelines(list) */
+static int writer_writelines(lua_State *L) {
+  asy_writer *w = check_writer(L);
+  lua_Integer n;
+  luaL_Buffer b;
+  asy_stream *s;
+  luaL_checktype(L, 2, LUA_TTABLE);
+  s = check_open(L, w, "writelines");
+  lua_settop(L, 2);
+  n = luaL_len(L, 2);
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_geti(L, 2, i);
+    luaL_argcheck(L, lua_isstring(L, -1), 2, "a list of strings expected");
+    lua_pop(L, 1);
+  }
+  luaL_buffinit(L, &b);
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_geti(L, 2, i);
+    luaL_addvalue(&b);
+  }
+  luaL_pushresult(&b);
+  send_bytes(L, w, s, lua_tostring(L, -1), lua_rawlen(L, -1), "writelines");
+  return 0;
+}
+
+
+static int drained(lua_State *L, int status, lua_KContext ctx) {
+  asy_writer *w = (asy_writer *)lua_touserdata(L, 1);
+  (void)ctx;
+  if (status == LUA_YIELD)
+    asy_woken(L, w->rt->task);
+  if (w->stream == NULL || w->error != 0)
+    return raise_lost(L, w, "drain");
+  return 0;
+}
+
+
+/* writer:drain() */
+static int writer_drain(lua_State *L) {
+  asy_writer *w = check_writer(L);
+  asy_task *t;
+  if (asy_likely(w->stream != NULL && !w->paused))
+    return 0;
+  if (w->stream == NULL)
+    return raise_lost(L, w, "drain");
+  t = asy_task_here(L, w->rt, "drain");
+  lua_settop(L, 1);
+  return asy_stream_wait(L, t, &w->drainers, &drain_wait, drained);
+}
+
+
+static void shut_down(uv_shutdown_t *req, int status) {
+  (void)req;
+  (void)status; /* that the peer is gone shows elsewhere */
+}
+
+
+/* writer:write_eof() */
+static int writer_writeeof(lua_State *L) {
+  asy_writer *w = check_writer(L);
+  asy_stream *s = w->stream;
+  if (w->ended)
+    return 0;
+  if (s == NULL || s->closing)
+    return raise_lost(L, w, "write_eof");
+  w->ended = true;
+  uv_shutdown(&s->shutdown, &s->h.uv.stream, shut_down);
+  return 0;
+}
+
+/* }====== */
+
+
+/* {====== Closing ====== */
+
+/* writer:close() */
+static int writer_close(lua_State *L) {
+  asy_writer *w = check_writer(L);
+  if (w->stream != NULL)
+    asy_stream_close(w->stream);
+  return 0;
+}
+
+
+/* Waits until the writer at 1 is closed; 'k' goes on then. */
+static int wait_closed(lua_State *L, asy_writer *w, lua_KFunction k) {
+  asy_task *t = asy_task_here(L, w->rt, "wait_closed");
+  lua_settop(L, 1);
+  return asy_stream_wait(L, t, &w->closers, &closed_wait, k);
+}
+
+
+static int closed(lua_State *L, int status, lua_KContext ctx) {
+  asy_writer *w = (asy_writer *)lua_touserdata(L, 1);
+  (void)ctx;
+  if (status == LUA_YIELD)
+    asy_woken(L, w->rt->task);
+  return w->error != 0 ? raise_lost(L, w, "wait_closed") : 0;
+}
+
+
+/* writer:wait_closed() */
+static int writer_waitclosed(lua_State *L) {
+  asy_writer *w = check_writer(L);
+  if (w->stream == NULL)
+    return closed(L, LUA_OK, 0);
+  return wait_closed(L, w, closed);
+}
+
+
+static int scope_closed(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  (void)ctx;
+  asy_woken(L, asy_rt_up(L)->task);
+  return 0;
+}
+
+
+/* The end of a scope: closes, and waits for that where waiting is possible. An
+** error of the connection was seen by whoever wrote. */
+static int writer_scope(lua_State *L) {
+  asy_writer *w = check_writer(L);
+  asy_task *t = w->rt->task;
+  if (w->stream == NULL)
+    return 0;
+  asy_stream_close(w->stream);
+  if (w->stream == NULL || t == NULL || t->co != L || !lua_isyieldable(L))
+    return 0;
+  return wait_closed(L, w, scope_closed);
+}
+
+
+static int writer_isclosing(lua_State *L) {
+  asy_writer *w = check_writer(L);
+  lua_pushboolean(L, w->stream == NULL || w->stream->closing);
+  return 1;
+}
+
+
+/* Collected: what was written is still sent. */
+static int writer_gc(lua_State *L) {
+  asy_writer *w = check_writer(L);
+  asy_stream *s = w->stream;
+  if (s == NULL)
+    return 0;
+  if (s->h.loop->debug && !s->closing) {
+    char peer[ASY_ADDRESS_TEXT] = "?";
+    if (w->peer.ss_family != 0)
+      asy_address_format((const struct sockaddr *)&w->peer, peer);
+    asy_report_warn(L, "stream to %s was collected while open", peer);
+  }
+  s->writer = NULL;
+  w->stream = NULL;
+  asy_stream_close(s);
+  return 0;
+}
+
+/* }====== */
+
+
+/* writer:get_extra_info(key, default) */
+static int writer_getextrainfo(lua_State *L) {
+  asy_writer *w = check_writer(L);
+  const char *key = luaL_checkstring(L, 2);
+  uv_os_fd_t fd;
+  lua_settop(L, 3);
+  if (strcmp(key, "peername") == 0 && w->peer.ss_family != 0)
+    asy_address_push(L, (const struct sockaddr *)&w->peer);
+  else if (strcmp(key, "sockname") == 0 && w->local.ss_family != 0)
+    asy_address_push(L, (const struct sockaddr *)&w->local);
+  else if (strcmp(key, "fd") == 0 && w->stream != NULL &&
+           uv_fileno(&w->stream->h.uv.any, &fd) == 0)
+    lua_pushinteger(L, (lua_Integer)fd);
+  return 1;
+}
+
+
+static int writer_tostring(lua_State *L) {
+  asy_writer *w = check_writer(L);
+  char peer[ASY_ADDRESS_TEXT] = "?";
+  if (w->peer.ss_family != 0)
+    asy_address_format((const struct sockaddr *)&w->peer, peer);
+  lua_pushfstring(L, "<StreamWriter %s to %s>",
+                  w->stream == NULL      ? "closed"
+                  : w->stream->closing   ? "closing"
+                                         : "open",
+                  peer);
+  return 1;
+}
+
+
+void asy_writer_open(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"write", writer_write},
+      {"writelines", writer_writelines},
+      {"drain", writer_drain},
+      {"write_eof", writer_writeeof},
+      {"close", writer_close},
+      {"wait_closed", writer_waitclosed},
+      {"is_closing", writer_isclosing},
+      {"get_extra_info", writer_getextrainfo},
+      {NULL, NULL},
+  };
+  static const luaL_Reg meta[] = {
+      {"__close", writer_scope},
+      {"__gc", writer_gc},
+      {"__tostring", writer_tostring},
+      {NULL, NULL},
+  };
+  asy_newmeta(L, ASY_WRITER, "asyncio.StreamWriter", methods, meta, 0);
+  lua_pop(L, 1);
+}
