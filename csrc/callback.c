@@ -79,13 +79,16 @@ static void callback_run(lua_State *L, asy_ready *e) {
 
 static void callback_failed(lua_State *L, asy_ready *e) {
   asy_callback *cb = asy_of(e, asy_callback, ready);
-  asy_callback_cancel(L, cb);
+  if (!cb->repeats) /* else whoever registered it points to it */
+    asy_callback_cancel(L, cb);
   asy_report_error(L, cb->loop, "error in callback", 0);
 }
 
 
 static void callback_dropped(lua_State *L, asy_ready *e) {
-  asy_callback_cancel(L, asy_of(e, asy_callback, ready));
+  asy_callback *cb = asy_of(e, asy_callback, ready);
+  if (!cb->repeats)
+    asy_callback_cancel(L, cb);
 }
 
 

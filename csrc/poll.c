@@ -173,9 +173,13 @@ static asy_poll *poll_new(asy_loop *loop, int fd, int *err) {
 }
 
 
-/* Forgets the handle and closes it. */
+/* Forgets the handle and closes it. The copy goes at once, which libuv allows
+** after a stop: the program's own close() must be the last one. */
 static void drop_poll(lua_State *L, int fd, asy_poll *p) {
   set_poll(L, fd, NULL);
+  uv_poll_stop(&p->h.uv.poll);
+  close(p->copy);
+  p->copy = -1;
   asy_handle_close(&p->h);
 }
 

@@ -1,39 +1,128 @@
 /*
-** Ctrl-C. The first cancels the main task. The next one raises
-** KeyboardInterrupt at once: by a hook in the Lua code that runs, or, when none
-** does, out of the loop. What was there before is put back at the end. One Lua
-** state of the process has the signal at a time.
+** Ctrl-C. The first cancels the main task, at the loop's next turn. The next
+** one raises KeyboardInterrupt at once: by a hook in the Lua code that runs, or,
+** when none does, out of the loop. What was there before is put back at the
+** end. One Lua state of the process has the signal at a time.
 **
-** The hook reaches the task's own thread, not a coroutine that the task has
-** resumed; a signal that finds the last one's hook still waiting is handed to
-** the disposition that was there before.
+** The hook reaches coroutines that are resumed by Lua's coroutine library. It
+** does not reach a C function that blocks, nor what a C function resumes: when
+** a signal finds the last one's hook still waiting, it is handed to the
+** disposition that was there before, which as a rule ends the process.
 */
 #include "sigint.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
+#ifndef _WIN32
+#include <pthread.h>
+#endif
 
 #include "error.h"
 #include "pin.h"
 #include "task.h"
 
+/* Coroutines resume each other so deep at most, as LUAI_MAXCCALLS says. */
+#define MAX_NESTED 200
+
+static atomic_flag owned = ATOMIC_FLAG_INIT; /* some state has the signal */
+
 static struct {
-  asy_loop *volatile loop; /* whose signal it is, or NULL */
-  asy_task *task;          /* the main task, pinned */
-  uint32_t slot;           /* that pin */
-  bool cancelled;          /* the main task was, by the first */
-  volatile sig_atomic_t count;
-  lua_State *volatile hooked; /* the thread whose hook is to raise */
+  asy_loop *volatile loop;     /* whose signal it is, or NULL */
+  asy_task *task;              /* the main task, pinned */
+  uint32_t slot;               /* that pin */
+  bool cancelled;              /* the main task was, by the first */
+  volatile sig_atomic_t count; /* how many arrived */
+  volatile sig_atomic_t done;  /* how many of these had their effect */
 } now;
+
+
+/* {====== The hook ====== */
+
+static struct {
+  volatile sig_atomic_t waits; /* it is to raise */
+  lua_State *volatile L;       /* the thread it was set in last */
+  lua_Hook hook;               /* what was there before */
+  int mask, count;
+} trap;
+
+
+/* Puts back the hook that was there before ours. */
+static void unhook(lua_State *L) {
+  if (L == trap.L)
+    lua_sethook(L, trap.hook, trap.mask, trap.count);
+  else
+    lua_sethook(L, NULL, 0, 0);
+}
+
+
+/* One that the loop has forestalled, by ending, raises nothing. */
+static void raise_hook(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  unhook(L);
+  if (!trap.waits)
+    return;
+  trap.waits = 0;
+  now.done++;
+  asy_error_raise(L, ASY_KEYBOARD_INTERRUPT, "interrupted");
+}
+
+
+/* The coroutine that the thread has resumed, or NULL: an argument of
+** coroutine.resume, an upvalue of what coroutine.wrap made. */
+static lua_State *resumed_by(lua_State *L) {
+  lua_Debug ar;
+  lua_State *co;
+  if (!lua_getstack(L, 0, &ar) || !lua_getinfo(L, "S", &ar) || *ar.what != 'C')
+    return NULL;
+  co = lua_tothread(L, 1);
+  if (co == NULL)
+    co = lua_tothread(L, lua_upvalueindex(1));
+  if (co == NULL || co == L || lua_status(co) != LUA_OK ||
+      !lua_getstack(co, 0, &ar))
+    return NULL;
+  return co;
+}
+
+
+/* Sets the hook in the innermost of the threads that run. As in the standalone
+** interpreter, this is done in a signal handler, and only reads and sets plain
+** fields of the state. */
+static void hook_running(lua_State *L) {
+  lua_State *co;
+  for (int n = 0; n < MAX_NESTED && (co = resumed_by(L)) != NULL; n++)
+    L = co;
+  if (lua_gethook(L) != raise_hook) {
+    trap.L = L;
+    trap.hook = lua_gethook(L);
+    trap.mask = lua_gethookmask(L);
+    trap.count = lua_gethookcount(L);
+  }
+  trap.waits = 1;
+  lua_sethook(L, raise_hook,
+              LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+/* }====== */
 
 
 /* {====== From the loop ====== */
 
-/* Raises KeyboardInterrupt out of run_*: the entry of the second Ctrl-C, when
-** no Lua code ran. */
+/* What has not had its effect yet: the first cancels the main task, another
+** one, or one that finds that task done, ends the run. */
 static void interrupt_run(lua_State *L, asy_ready *e) {
   asy_loop *loop = asy_of(e, asy_loop, interrupt);
-  if (now.loop != loop)
+  if (now.loop != loop || now.done >= now.count)
     return;
+  if (!now.cancelled && now.task->fut.state == ASY_PENDING) {
+    now.cancelled = true;
+    now.done++;
+    asy_future_cancel(&now.task->fut);
+  }
+  if (now.done >= now.count)
+    return;
+  now.done = now.count;
+  trap.waits = 0;
   asy_error_push(L, loop->rt, ASY_KEYBOARD_INTERRUPT, "interrupted");
   asy_loop_fail(L, loop);
 }
@@ -54,58 +143,47 @@ static const asy_ready_ops interrupt_ops = {interrupt_run, interrupt_fail,
                                             interrupt_drop};
 
 
-/* The loop woke up: if by a Ctrl-C, the main task is cancelled. */
+/* The loop woke up, perhaps by a Ctrl-C. */
 static void sigint_woken(asy_loop *loop) {
-  if (now.loop != loop || now.count == 0)
+  if (now.loop != loop || now.done >= now.count)
     return;
-  if (!now.cancelled && now.task->fut.state == ASY_PENDING) {
-    now.cancelled = true;
-    asy_future_cancel(&now.task->fut);
-  } else if (now.count > 1 && now.hooked == NULL) {
-    loop->interrupt.ops = &interrupt_ops;
-    asy_loop_ready(loop, &loop->interrupt);
-  }
+  loop->interrupt.ops = &interrupt_ops;
+  asy_loop_ready(loop, &loop->interrupt);
 }
 
 /* }====== */
 
 
+/* {====== The signal ====== */
+
 #ifndef _WIN32
 
 static struct sigaction old_action;
+static pthread_t thread; /* the one that runs the loop */
 
 
-static void raise_hook(lua_State *L, lua_Debug *ar) {
-  (void)ar;
-  lua_sethook(L, NULL, 0, 0);
-  now.hooked = NULL;
-  asy_error_raise(L, ASY_KEYBOARD_INTERRUPT, "interrupted");
-}
-
-
-static void hook_running(lua_State *L) {
-  now.hooked = L;
-  lua_sethook(L, raise_hook,
-              LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
-}
-
-
-/* Runs in the signal handler: no call here but those that are safe there. */
-static void sigint_arrived(int signum) {
-  asy_loop *loop = now.loop;
-  lua_State *L;
-  if (loop == NULL)
-    return;
-  if (now.hooked != NULL) { /* the code does not come to it */
+static void count_signal(asy_loop *loop, int signum) {
+  lua_State *L = loop->rt->active;
+  if (trap.waits) { /* the code does not come to it */
     sigaction(signum, &old_action, NULL);
     raise(signum);
     return;
   }
   now.count++;
-  L = loop->rt->active;
   if (now.count > 1 && L != NULL)
     hook_running(L);
   uv_async_send(&loop->engine->wake);
+}
+
+
+/* The signal handler: no call here but those that are safe there. */
+static void sigint_arrived(int signum) {
+  int err = errno;
+  if (!pthread_equal(pthread_self(), thread))
+    pthread_kill(thread, signum);
+  else if (now.loop != NULL)
+    count_signal(now.loop, signum);
+  errno = err;
 }
 
 
@@ -115,6 +193,7 @@ static bool take_signal(void) {
   if (sigaction(SIGINT, NULL, &old_action) != 0 ||
       old_action.sa_handler == SIG_IGN)
     return false;
+  thread = pthread_self();
   action.sa_handler = sigint_arrived;
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;
@@ -128,8 +207,6 @@ static void give_signal(void) {
   if (sigaction(SIGINT, NULL, &action) == 0 &&
       action.sa_handler == sigint_arrived)
     sigaction(SIGINT, &old_action, NULL);
-  if (now.hooked != NULL && lua_gethook(now.hooked) == raise_hook)
-    lua_sethook(now.hooked, NULL, 0, 0);
 }
 
 #else
@@ -144,44 +221,65 @@ static void give_signal(void) {
 
 #endif
 
+/* }====== */
+
+
+/* {====== Lua's view ====== */
+
+static void let_go(lua_State *L, asy_rt *rt) {
+  now.loop = NULL;
+  asy_unpin(L, rt, &now.slot);
+  atomic_flag_clear(&owned);
+}
+
 
 /* sigint_begin(loop, task): from now on Ctrl-C is for the task */
 static int sigint_begin(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   asy_loop *loop = (asy_loop *)asy_checkkind(L, 1, ASY_LOOP);
   asy_task *task = (asy_task *)asy_checkkind(L, 2, ASY_TASK);
+  uint32_t slot;
   asy_loop_checkopen(L, loop);
-  if (now.loop != NULL)
+  slot = asy_pin(L, rt, 2);
+  if (atomic_flag_test_and_set(&owned)) {
+    asy_unpin(L, rt, &slot);
     return 0;
-  now.slot = asy_pin(L, rt, 2);
+  }
+  now.slot = slot;
   now.task = task;
   now.cancelled = false;
-  now.count = 0;
-  now.hooked = NULL;
+  now.count = now.done = 0;
+  trap.waits = 0;
+  trap.L = NULL;
   loop->woken = sigint_woken;
   now.loop = loop;
   if (!take_signal()) {
-    now.loop = NULL;
-    asy_unpin(L, rt, &now.slot);
+    loop->woken = NULL;
+    let_go(L, rt);
   }
   return 0;
 }
 
 
-/* sigint_end(loop): Ctrl-C is what it was; returns how many there were */
+/* sigint_end(loop): Ctrl-C is what it was; returns how many there were, and
+** whether some of them had no effect any more */
 static int sigint_end(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   asy_loop *loop = (asy_loop *)asy_checkkind(L, 1, ASY_LOOP);
   if (now.loop != loop) {
     lua_pushinteger(L, 0);
-    return 1;
+    lua_pushboolean(L, 0);
+    return 2;
   }
   give_signal();
-  loop->woken = NULL;
-  now.loop = NULL;
-  asy_unpin(L, rt, &now.slot);
+  trap.waits = 0;
+  if (lua_gethook(L) == raise_hook)
+    unhook(L);
   lua_pushinteger(L, now.count);
-  return 1;
+  lua_pushboolean(L, now.done < now.count);
+  loop->woken = NULL;
+  let_go(L, rt);
+  return 2;
 }
 
 
@@ -193,3 +291,5 @@ void asy_sigint_open(lua_State *L) {
   };
   asy_setfuncs(L, funcs);
 }
+
+/* }====== */

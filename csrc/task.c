@@ -331,78 +331,7 @@ void asy_task_eager(lua_State *L, int idx) {
 }
 
 
-/* {====== Cancelling ====== */
-
-/* Ends the wait of a parked task, which wakes to a CancelledError. */
-static void interrupt_parked(asy_task *t) {
-  t->tflags |= ASY_TASK_CANCEL;
-  asy_unpark(t);
-}
-
-
-void asy_task_interrupt(asy_task *t) {
-  asy_future *next;
-  if (!(t->tflags & ASY_TASK_PARKED)) {
-    t->tflags |= ASY_TASK_CANCEL;
-    return;
-  }
-  next = t->how->abort(t);
-  if (next == NULL)
-    interrupt_parked(t);
-  else
-    asy_future_cancel(next);
-}
-
-
-/* Follows the chain of tasks that await tasks. A ring of them, which a second
-** pointer at half the speed meets, is broken at the meeting point. */
-bool asy_task_cancel(asy_task *t) {
-  asy_task *slow = t;
-  if (t->fut.state != ASY_PENDING)
-    return false;
-  for (unsigned hops = 1;; hops++) {
-    asy_future *next;
-    t->cancels++;
-    if (!(t->tflags & ASY_TASK_PARKED)) {
-      t->tflags |= ASY_TASK_CANCEL;
-      return true;
-    }
-    next = t->how->abort(t);
-    if (next != NULL && next->kind != ASY_TASK)
-      return asy_future_cancel(next);
-    if (next == NULL || next == &slow->fut) {
-      asy_list_remove(&t->watch.link);
-      interrupt_parked(t);
-      return true;
-    }
-    if (hops % 2 == 0)
-      slow = (asy_task *)slow->on;
-    t = (asy_task *)next;
-  }
-}
-
-
-static bool task_cancel(asy_future *f) {
-  return asy_task_cancel((asy_task *)f);
-}
-
-
-unsigned asy_task_uncancel(asy_task *t) {
-  if (t->cancels > 0)
-    t->cancels--;
-  if (t->cancels == 0)
-    t->tflags &= (uint8_t)~ASY_TASK_CANCEL;
-  return t->cancels;
-}
-
-
-void asy_task_pushcancelled(lua_State *L, asy_task *t) {
-  asy_pin_push(L, t->fut.rt, t->fut.slot);
-  asy_future_getextra(L, -1, "message");
-  lua_remove(L, -2);
-  asy_error_wrap(L, t->fut.rt, ASY_CANCELLED_ERROR);
-}
-
+/* {====== Killing ====== */
 
 /* Closes the task's thread, which runs its <close> variables. The last resume
 ** only leads it to where no message handler is set (see asy_woken); a thread
@@ -454,35 +383,3 @@ void asy_task_kill(lua_State *L, asy_task *t) {
 }
 
 /* }====== */
-
-
-/* {====== Listing ====== */
-
-uint32_t asy_task_list(lua_State *L, asy_rt *rt, const asy_loop *loop) {
-  uint32_t n = 0;
-  int list;
-  lua_newtable(L);
-  list = lua_gettop(L);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->pins);
-  for (uint32_t slot = 1; slot <= rt->slots; slot++) {
-    asy_task *t;
-    lua_rawgeti(L, list + 1, slot);
-    t = (asy_task *)asy_tokind(L, rt, -1, ASY_TASK);
-    if (t != NULL && t->fut.slot == slot && t->fut.state == ASY_PENDING &&
-        (loop == NULL || t->fut.loop == loop))
-      lua_rawseti(L, list, ++n);
-    else
-      lua_pop(L, 1);
-  }
-  lua_settop(L, list);
-  asy_task_sort(L, list, n);
-  return n;
-}
-
-/* }====== */
-
-
-void asy_task_opencore(lua_State *L) {
-  static const asy_future_ops ops = {task_cancel, NULL};
-  asy_rt_of(L)->ops[ASY_TASK] = &ops;
-}

@@ -58,7 +58,7 @@ static inline int asy_task_values(const asy_task *t) {
 
 void asy_task_open(lua_State *L);
 
-/* Makes the tasks of the runtime work; called by asy_task_open. */
+/* cancel.c: makes tasks cancellable; called by asy_task_open. */
 void asy_task_opencore(lua_State *L);
 
 /* {====== park.c: the one way to suspend ====== */
@@ -113,9 +113,6 @@ int asy_future_gettraceback(lua_State *L, int idx);
 
 /* Asks for cancellation, following awaited futures; false when done. */
 bool asy_task_cancel(asy_task *t);
-
-/* Asks the task to raise CancelledError at its wake-up, without a count. */
-void asy_task_interrupt(asy_task *t);
 
 /* Pushes the CancelledError of the task, with the message it was given. */
 void asy_task_pushcancelled(lua_State *L, asy_task *t);

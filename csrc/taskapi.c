@@ -23,33 +23,6 @@ void asy_task_pushname(lua_State *L, asy_task *t, int idx) {
 }
 
 
-static asy_task *task_at(lua_State *L, int list, lua_Integer i) {
-  asy_task *t;
-  lua_rawgeti(L, list, i);
-  t = (asy_task *)lua_touserdata(L, -1);
-  lua_pop(L, 1);
-  return t;
-}
-
-
-/* A shell sort: slots are nearly in order, and no comparison can fail. */
-void asy_task_sort(lua_State *L, int idx, uint32_t n) {
-  idx = lua_absindex(L, idx);
-  for (uint32_t gap = n / 2; gap > 0; gap /= 2) {
-    for (uint32_t i = gap + 1; i <= n; i++) {
-      uint32_t j = i;
-      uint32_t id = task_at(L, idx, i)->id;
-      lua_rawgeti(L, idx, i);
-      for (; j > gap && task_at(L, idx, j - gap)->id > id; j -= gap) {
-        lua_rawgeti(L, idx, j - gap);
-        lua_rawseti(L, idx, j);
-      }
-      lua_rawseti(L, idx, j);
-    }
-  }
-}
-
-
 /* {====== Making ====== */
 
 /* Calls the task factory, which is on the top, with the loop, a Coroutine of

@@ -84,9 +84,12 @@ describe("run", function()
 
   it("takes a step of each task made by then before main goes on", function()
     local t = helper.trace()
+    local function note(what)
+      t(what)
+    end
     asyncio.run(function()
-      asyncio.create_task(t, "first")
-      asyncio.create_task(t, "second")
+      asyncio.create_task(note, "first")
+      asyncio.create_task(note, "second")
       t "main"
       asyncio.sleep(0)
       t "main again"

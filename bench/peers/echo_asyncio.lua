@@ -3,9 +3,11 @@
 local asyncio = require "asyncio"
 
 local function handle(reader, writer)
-  for data in reader.read, reader, 65536 do
+  local data = reader:read(65536)
+  while data do
     writer:write(data)
     writer:drain()
+    data = reader:read(65536)
   end
   writer:close()
 end

@@ -69,9 +69,12 @@ local function main_task(self, loop, main, ...)
 end
 
 -- Raises what the main task raised; a cancellation that a Ctrl-C asked for
--- becomes a KeyboardInterrupt.
-local function finish(task, interrupts, ok, ...)
-  if ok then
+-- becomes a KeyboardInterrupt, and one that came too late to cancel is one too.
+local function finish(loop, task, ok, ...)
+  local interrupts, late = core.sigint_end(loop)
+  if ok and late then
+    error(core.KeyboardInterrupt(), 0)
+  elseif ok then
     return ...
   end
   local err = ...
@@ -85,9 +88,7 @@ local function run(self, main, ...)
   local loop = open(self)
   local task = main_task(self, loop, main, ...)
   core.sigint_begin(loop, task)
-  local results = table.pack(pcall(loop.run_until_complete, loop, task))
-  local interrupts = core.sigint_end(loop)
-  return finish(task, interrupts, table.unpack(results, 1, results.n))
+  return finish(loop, task, pcall(loop.run_until_complete, loop, task))
 end
 
 local function check_main(main, fname, level)
@@ -141,8 +142,10 @@ function Runner:close()
     return
   end
   check_runner(self, "close")
-  check_no_loop "close"
   local loop = self._loop
+  if loop then
+    check_no_loop "close"
+  end
   self._closed, self._loop, self._context = true, nil, nil
   if loop and not loop:is_closed() then
     local ok, err = pcall(cancel_all, loop)

@@ -19,7 +19,7 @@
 #endif
 
 #define MAX_JOBS 16
-#define HANG_SECONDS 60
+#define HANG_SECONDS 30
 #define ENOUGH_FAILURES 5
 #define DAMAGE 70 /* exit status where the body returned false */
 

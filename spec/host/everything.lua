@@ -1,0 +1,174 @@
+-- Uses the whole core once, so that each of its allocations can be made to fail:
+-- see .ci/oom. It must end, well or by a Lua error, and what it leaves behind
+-- must all be freed when the state closes. It keeps no error for itself: what
+-- a failed allocation raises goes where it would in any program.
+
+local asyncio = require "asyncio"
+
+local function quiet() end
+
+-- Waits for a future whose result or error does not matter.
+local function settle(future)
+  return asyncio.wait { future }
+end
+
+local function tasks()
+  local function double(x)
+    asyncio.sleep(0)
+    return 2 * x
+  end
+  local list = {}
+  for i = 1, 4 do
+    list[i] = asyncio.create_task(double, i)
+    list[i]:set_name("double-" .. i)
+  end
+  assert(asyncio.gather(list):await()[4] == 8)
+  local a, b = asyncio.gather(asyncio.create_task(double, 1), asyncio.async(double)(2)):await()
+  assert(a == 2 and b == 4)
+  local eager = asyncio.create_task(asyncio.async(double)(5), { name = "eager", eager_start = true })
+  assert(eager:await() == 10)
+  assert(#asyncio.all_tasks() >= 1 and tostring(asyncio.current_task()):find "Task")
+end
+
+local function futures()
+  local loop = asyncio.get_running_loop()
+  local future = loop:create_future()
+  future:add_done_callback(quiet)
+  loop:call_soon(future.set_result, future, 1, nil, 3)
+  local a, b, c = future:await()
+  assert(a == 1 and b == nil and c == 3)
+  local failing = asyncio.Future()
+  loop:call_later(0.001, failing.set_exception, failing, asyncio.RuntimeError "wrong")
+  local ok, err = asyncio.pcall(failing.await, failing)
+  assert(not ok and tostring(err) ~= "")
+  local handle = loop:call_at(loop:time() + 10, quiet)
+  handle:cancel()
+end
+
+local function waiting()
+  local list = {}
+  for i = 1, 3 do
+    list[i] = asyncio.create_task(asyncio.sleep, i / 1000, i)
+  end
+  local done, pending = asyncio.wait(list, { return_when = asyncio.FIRST_COMPLETED })
+  assert(#done + #pending == 3)
+  for task in asyncio.as_completed(list) do
+    task:result()
+  end
+  asyncio.wait(list, { timeout = 0 })
+  assert(asyncio.wait_for(asyncio.sleep, 5, 0, "value") == "value")
+end
+
+local function timeouts()
+  local slow = asyncio.create_task(asyncio.sleep, 10)
+  local ok = asyncio.pcall(asyncio.wait_for, asyncio.shield(slow), 0.001)
+  assert(not ok and not slow:done())
+  slow:cancel "no longer wanted"
+  settle(slow)
+  assert(slow:cancelled())
+  asyncio.pcall(function()
+    local scope <close> = asyncio.timeout(0.001)
+    assert(scope:when())
+    asyncio.sleep(10)
+  end)
+  asyncio.catch(asyncio.TimeoutError, asyncio.wait_for, asyncio.sleep, 0.001, 10)
+end
+
+local function cancelling()
+  local function guarded()
+    local _ <close> = setmetatable({}, {
+      __close = function()
+        asyncio.sleep(0)
+      end,
+    })
+    asyncio.sleep(10)
+  end
+  local task = asyncio.create_task(guarded)
+  local group = asyncio.gather { task, asyncio.create_task(asyncio.sleep, 10) }
+  asyncio.sleep(0)
+  asyncio.print_call_graph(task, { file = { write = quiet } })
+  assert(task:traceback())
+  group:cancel()
+  settle(task)
+end
+
+local function contexts()
+  local var = asyncio.ContextVar("request", "none")
+  local token = var:set "outer"
+  local context = asyncio.copy_context()
+  context:run(function()
+    var:set "inner"
+  end)
+  asyncio.create_task(var.get, var):await()
+  var:reset(token)
+end
+
+local function errors()
+  local function fail()
+    asyncio.sleep(0)
+    error(asyncio.exception("Failure") "as it should")
+  end
+  local task = asyncio.create_task(fail)
+  settle(task)
+  assert(tostring(task:exception()) ~= "" and task:traceback())
+  asyncio.create_task(fail) -- nobody asks: for the exception handler
+  asyncio.get_running_loop():call_soon(error, "in a callback")
+  asyncio.sleep(0)
+  asyncio.sleep(0)
+end
+
+local function echo(reader, writer)
+  for line in reader:lines() do
+    writer:write(line .. "\n")
+    writer:drain()
+  end
+  writer:close()
+end
+
+local function streams()
+  local server <close> = asyncio.start_server(echo, "127.0.0.1", 0)
+  local reader, writer = asyncio.open_connection("127.0.0.1", server:sockets()[1].port)
+  writer:write "one\n"
+  writer:writelines { "two\n", ("x"):rep(20000), "\n" }
+  writer:drain()
+  assert(reader:readline() == "one\n")
+  assert(reader:readuntil "\n" == "two\n")
+  assert(#reader:readexactly(20001) == 20001)
+  writer:write_eof()
+  assert(reader:read "a" == "")
+  writer:close()
+  writer:wait_closed()
+end
+
+local parts <const> = { tasks, futures, waiting, timeouts, cancelling, contexts, errors, streams }
+
+local function main()
+  asyncio.get_running_loop():set_exception_handler(quiet)
+  for _, part in ipairs(parts) do
+    part()
+  end
+end
+
+-- Left behind, for lua_close to clean up: what waits, what is queued, a server
+-- and a connection with something to read.
+local function leave_behind()
+  local loop = asyncio.new_event_loop()
+  asyncio.set_event_loop(loop)
+  loop:set_exception_handler(quiet)
+  loop:create_task(asyncio.sleep, 10)
+  loop:call_later(10, quiet)
+  loop:run_until_complete(function()
+    local server = asyncio.start_server(echo, "127.0.0.1", 0)
+    local _, writer = asyncio.open_connection("127.0.0.1", server:sockets()[1].port)
+    writer:write "something\n"
+    asyncio.create_task(function()
+      local _ <close> = asyncio.timeout(10)
+      asyncio.Future():await()
+    end)
+    asyncio.sleep(0)
+  end)
+end
+
+asyncio.run(main)
+asyncio.run(asyncio.async(main)(), { debug = true })
+leave_behind()
