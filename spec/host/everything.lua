@@ -142,7 +142,9 @@ end
 
 local parts <const> = { tasks, futures, waiting, timeouts, cancelling, contexts, errors, streams }
 
+-- A peer whose allocation failed may never answer.
 local function main()
+  local _ <close> = asyncio.timeout(5)
   asyncio.get_running_loop():set_exception_handler(quiet)
   for _, part in ipairs(parts) do
     part()

@@ -1,0 +1,71 @@
+-- Connections between tasks of one process, for the specs of streams.
+
+local asyncio = require "asyncio"
+local helper = require "spec.helper"
+
+local streams = {}
+
+-- Two connected ends, each with the reader and the writer. The server that
+-- connected them is closed; its options are those of both ends.
+function streams.pair(opts)
+  local accepted <const> = asyncio.Future()
+  local server <const> = asyncio.start_server(function(reader, writer)
+    accepted:set_result { reader = reader, writer = writer }
+  end, "127.0.0.1", 0, opts)
+  local port <const> = server:sockets()[1].port
+  local reader, writer = asyncio.open_connection("127.0.0.1", port, opts)
+  local peer <const> = accepted:await()
+  server:close()
+  return { reader = reader, writer = writer }, peer
+end
+
+-- A reader that gets the given pieces, each in a turn of its own, then the end
+-- of file. What is given after them are the options.
+function streams.reader(pieces, opts)
+  local here, there = streams.pair(opts)
+  local feeder <const> = asyncio.create_task(function()
+    for _, piece in ipairs(pieces) do
+      there.writer:write(piece)
+      there.writer:drain()
+      asyncio.sleep(0.001)
+    end
+    there.writer:write_eof()
+  end)
+  return here.reader, feeder, here, there
+end
+
+-- A port on which nobody listens: that of a server that is closed.
+function streams.free_port()
+  local server <const> = asyncio.start_server(function() end, "127.0.0.1", 0)
+  local port <const> = server:sockets()[1].port
+  server:close()
+  return port
+end
+
+-- Writes until no more fits into the system's buffers, so that the next bytes
+-- have to wait in the writer; returns how many were written.
+function streams.fill(writer)
+  local chunk <const> = ("x"):rep(1 << 20)
+  local n = 0
+  while true do
+    writer:write(chunk)
+    n = n + #chunk
+    local ok, err = pcall(asyncio.wait_for, function()
+      writer:drain()
+    end, 0.02)
+    if not ok and asyncio.isinstance(err, asyncio.TimeoutError) then
+      return n
+    end
+    assert(ok, err)
+  end
+end
+
+-- Checks that the method refuses its n-th argument of those that follow. The
+-- call is written as such, for Lua takes the name for the message from there.
+function streams.refuses(n, object, method, ...)
+  local source <const> = ("local object = ... object:%s(select(2, ...)) return"):format(method)
+  local text <const> = ("bad argument #%d to '%s'"):format(n, method)
+  helper.raises(text, assert(load(source)), object, ...)
+end
+
+return streams
