@@ -224,6 +224,8 @@ static int ensure_future(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   luaL_checkany(L, 1);
   if (asy_tofuture(L, rt, 1) == NULL) {
+    if (!asy_await_is(L, rt, 1))
+      return asy_await_typeerror(L, 1);
     asy_loop_get(L, rt);
     lua_insert(L, 1);
     asy_await_ensure(L, rt, 1, 2);

@@ -182,8 +182,7 @@ static void timer_due(asy_timer *timer) {
 static int call_when(lua_State *L, asy_loop *loop, uint64_t when) {
   asy_callback *cb;
   asy_callback_checkfn(L, 3);
-  cb = asy_callback_new(L, asy_rt_up(L), ASY_TIMERHANDLE, 1,
-                        lua_gettop(L) - 3);
+  cb = asy_callback_new(L, asy_rt_up(L), ASY_TIMERHANDLE, 1, lua_gettop(L) - 3);
   if (when > asy_loop_now()) {
     asy_loop_settimer(loop, &cb->timer, when, timer_due);
   } else {

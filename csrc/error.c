@@ -302,6 +302,7 @@ static bool names_class(lua_State *L, int idx) {
   bool named;
   if (!lua_istable(L, idx))
     return false;
+  idx = lua_absindex(L, idx);
   lua_pushliteral(L, "__name");
   lua_rawget(L, idx);
   named = lua_type(L, -1) == LUA_TSTRING;

@@ -20,7 +20,7 @@ typedef enum poll_side { READER, WRITER } poll_side;
 
 typedef struct asy_poll {
   asy_handle h;
-  int copy; /* of the program's descriptor */
+  int copy;                  /* of the program's descriptor */
   asy_callback *callback[2]; /* by side; NULL when there is none */
 } asy_poll;
 

@@ -40,6 +40,15 @@ static int body_main(lua_State *co) {
 }
 
 
+/* The task at 'idx' outlives its body: it must not keep the arguments. */
+static void drop_arguments(lua_State *L, const asy_task *t, int idx) {
+  for (int i = 1; i <= t->nargs; i++) {
+    lua_pushnil(L);
+    lua_setiuservalue(L, idx, asy_task_values(t) + i);
+  }
+}
+
+
 /* Pushes the function and its arguments of the task at 'idx' onto its thread;
 ** returns how many values these are. */
 static int push_body(lua_State *L, lua_State *co, asy_task *t, int idx) {
@@ -54,6 +63,7 @@ static int push_body(lua_State *L, lua_State *co, asy_task *t, int idx) {
   if (!lua_checkstack(co, n + LUA_MINSTACK))
     luaL_error(L, "stack overflow (too many arguments)");
   lua_xmove(L, co, n + 1);
+  drop_arguments(L, t, idx);
   return n + 1;
 }
 
@@ -182,6 +192,7 @@ static void cancel_start(lua_State *L, asy_task *t) {
     asy_coroutine_close(L, -1);
     lua_pop(L, 1);
   }
+  drop_arguments(L, t, base + 1);
   lua_pushnil(L);
   lua_setiuservalue(L, -2, ASY_FUT_VALUE);
   task_release(L, t);

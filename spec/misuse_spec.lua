@@ -88,8 +88,8 @@ local loop_methods <const> = {
   { "create_task", 1, takes = { "function" } },
   { "set_task_factory", 1, takes = { "nil", "function" } },
   { "set_exception_handler", 1, takes = { "nil", "function" } },
-  { "default_exception_handler", 1, takes = {} },
-  { "call_exception_handler", 1, takes = {} },
+  { "default_exception_handler", 1, takes = { "object" } },
+  { "call_exception_handler", 1, takes = { "object" } },
 }
 
 local function takes(case, kind)
