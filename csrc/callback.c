@@ -183,12 +183,9 @@ static int call_when(lua_State *L, asy_loop *loop, uint64_t when) {
   asy_callback *cb;
   asy_callback_checkfn(L, 3);
   cb = asy_callback_new(L, asy_rt_up(L), ASY_TIMERHANDLE, 1, lua_gettop(L) - 3);
-  if (when > asy_loop_now()) {
-    asy_loop_settimer(loop, &cb->timer, when, timer_due);
-  } else {
-    cb->timer.when = when;
-    asy_loop_ready(loop, &cb->ready);
-  }
+  asy_loop_settimer(loop, &cb->timer, when, timer_due);
+  if (when <= asy_loop_now())
+    asy_loop_overdue(loop);
   return 1;
 }
 

@@ -33,6 +33,21 @@ static void run_turn(lua_State *L, asy_loop *loop) {
 }
 
 
+/* Takes what is ready for the next turn; false when nothing is. */
+static bool begin_turn(asy_loop *loop) {
+  asy_engine *e = loop->engine;
+  if (asy_unlikely(e->overdue)) {
+    e->overdue = false;
+    asy_wheel_advance(&e->wheel, asy_loop_now());
+  }
+  if (asy_queue_empty(&loop->ready))
+    return false;
+  loop->turn = loop->ready;
+  asy_queue_init(&loop->ready);
+  return true;
+}
+
+
 /* Runs turns until nothing is ready or it is time to look at the world. An
 ** entry that raises leaves through the protected call; 'turn' then holds what
 ** is left, and the next call goes on there. */
@@ -41,14 +56,12 @@ static int drain_turns(lua_State *L) {
   uint64_t start = asy_loop_now();
   for (int n = 1;; n++) {
     run_turn(L, loop);
-    if (loop->stopping || loop->failed || asy_queue_empty(&loop->ready))
-      return 0;
-    if (n >= MAX_TURNS)
+    if (loop->stopping || loop->failed || n >= MAX_TURNS)
       return 0;
     if (n % CLOCK_EVERY == 0 && asy_loop_now() - start > MAX_BUSY)
       return 0;
-    loop->turn = loop->ready;
-    asy_queue_init(&loop->ready);
+    if (!begin_turn(loop))
+      return 0;
   }
 }
 
@@ -99,12 +112,10 @@ static void drain_ready(asy_loop *loop) {
   asy_rt *rt = loop->rt;
   asy_loop *outer;
   lua_State *L = loop->L != NULL ? loop->L : rt->L;
-  if (asy_queue_empty(&loop->ready) || !lua_checkstack(L, LUA_MINSTACK))
+  if (!lua_checkstack(L, LUA_MINSTACK) || !begin_turn(loop))
     return;
   outer = asy_loop_enter(L, loop);
   rt->active = L;
-  loop->turn = loop->ready;
-  asy_queue_init(&loop->ready);
   do {
     lua_pushcfunction(L, drain_turns);
     lua_pushlightuserdata(L, loop);
@@ -191,6 +202,12 @@ void asy_loop_settimer(asy_loop *loop, asy_timer *t, uint64_t when,
   asy_wheel_add(&e->wheel, t);
   if (when < e->armed)
     asy_loop_kick(loop); /* the next drain sets the alarm */
+}
+
+
+void asy_loop_overdue(asy_loop *loop) {
+  loop->engine->overdue = true;
+  asy_loop_kick(loop);
 }
 
 

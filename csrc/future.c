@@ -150,11 +150,26 @@ bool asy_future_cancelwith(lua_State *L, asy_future *f, int idx, int msg) {
 
 /* {====== Taking ====== */
 
-static void settle(lua_State *L, asy_future *f, int idx) {
-  if (asy_likely(!(f->flags & ASY_UNSETTLED)))
-    return;
-  f->rt->ops[f->kind]->settle(L, lua_absindex(L, idx));
-  f->flags &= (uint8_t)~ASY_UNSETTLED;
+/* Futures stand for futures that stand for futures...: those to be settled
+** first pile up on the Lua stack, and the C stack stays flat. */
+static void settle_all(lua_State *L, int idx) {
+  int base = lua_gettop(L);
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
+  lua_pushvalue(L, idx);
+  while (lua_gettop(L) > base) {
+    asy_future *f = (asy_future *)lua_touserdata(L, -1);
+    luaL_checkstack(L, LUA_MINSTACK, "too many nested futures");
+    if (!f->rt->ops[f->kind]->settle(L, lua_gettop(L)))
+      continue;
+    f->flags &= (uint8_t)~ASY_UNSETTLED;
+    lua_pop(L, 1);
+  }
+}
+
+
+static inline void settle(lua_State *L, asy_future *f, int idx) {
+  if (asy_unlikely(f->flags & ASY_UNSETTLED))
+    settle_all(L, idx);
 }
 
 

@@ -51,8 +51,9 @@ typedef struct asy_future {
 typedef struct asy_future_ops {
   bool (*cancel)(asy_future *f); /* of a pending future; runs no Lua */
   /* Stores the value or the error of the done future at 'idx', which so far
-  ** is with those it stands for (ASY_UNSETTLED). May raise. */
-  void (*settle)(lua_State *L, int idx);
+  ** is with those it stands for (ASY_UNSETTLED); or pushes the one of those
+  ** that has to be settled before, and returns false. May raise. */
+  bool (*settle)(lua_State *L, int idx);
 } asy_future_ops;
 
 void asy_future_open(lua_State *L);

@@ -22,6 +22,7 @@ typedef struct asy_gather {
   uint32_t nchildren;          /* futures, each counted once */
   uint32_t pending;            /* children not done */
   uint32_t failed;             /* the child that failed it + 1, or 0 */
+  uint32_t settled;            /* children whose values are known to be there */
   bool return_exceptions;
   bool as_list;                /* one list, not several values */
   bool cancel_requested;
@@ -159,11 +160,32 @@ static void push_outcome(lua_State *L) {
 }
 
 
+/* Pushes child 'i', found in the list on the top: each child stands there at
+** its own place or, after duplicates, behind it. */
+static asy_future *push_child(lua_State *L, const asy_gather *g, uint32_t i) {
+  lua_Integer place = i;
+  do {
+    lua_rawgeti(L, -1, ++place);
+    if (lua_touserdata(L, -1) == g->child[i].fut)
+      return g->child[i].fut;
+    lua_pop(L, 1);
+  } while (place < g->nplaces);
+  return NULL; /* never: the list is ours */
+}
+
+
 /* The list of children, which has been the value so far, becomes the result. */
-static void settle_results(lua_State *L, asy_gather *g, int idx) {
+static bool settle_results(lua_State *L, asy_gather *g, int idx) {
   int children;
   lua_getiuservalue(L, idx, ASY_FUT_VALUE);
   children = lua_gettop(L);
+  for (; g->settled < g->nchildren; g->settled++) {
+    if (g->child[g->settled].fut->flags & ASY_UNSETTLED) {
+      push_child(L, g, g->settled);
+      lua_replace(L, children);
+      return false;
+    }
+  }
   lua_createtable(L, (int)g->nplaces, 1);
   for (uint32_t i = 1; i <= g->nplaces; i++) {
     lua_rawgeti(L, children, i);
@@ -176,22 +198,23 @@ static void settle_results(lua_State *L, asy_gather *g, int idx) {
   g->fut.nresults = g->as_list ? 1 : 2;
   lua_setiuservalue(L, idx, ASY_FUT_VALUE);
   lua_pop(L, 1);
+  return true;
 }
 
 
-static void settle_error(lua_State *L, asy_gather *g, int idx) {
+static bool settle_error(lua_State *L, asy_gather *g, int idx) {
+  asy_future *f;
   if (g->failed == 0) {
     asy_future_getextra(L, idx, "message");
     asy_error_wrap(L, g->fut.rt, ASY_CANCELLED_ERROR);
     lua_setiuservalue(L, idx, ASY_FUT_VALUE);
-    return;
+    return true;
   }
   lua_getiuservalue(L, idx, ASY_FUT_VALUE);
-  for (uint32_t i = 1; i <= g->nplaces; i++) {
-    lua_rawgeti(L, -1, i);
-    if (lua_touserdata(L, -1) == g->child[g->failed - 1].fut)
-      break;
-    lua_pop(L, 1);
+  f = push_child(L, g, g->failed - 1);
+  if (f->flags & ASY_UNSETTLED) {
+    lua_remove(L, -2);
+    return false;
   }
   asy_future_pusherror(L, -1);
   if (asy_future_gettraceback(L, -2) == LUA_TSTRING)
@@ -200,16 +223,15 @@ static void settle_error(lua_State *L, asy_gather *g, int idx) {
     lua_pop(L, 1);
   lua_setiuservalue(L, idx, ASY_FUT_VALUE);
   lua_pop(L, 2);
+  return true;
 }
 
 
-static void gather_settle(lua_State *L, int idx) {
+static bool gather_settle(lua_State *L, int idx) {
   asy_gather *g = (asy_gather *)lua_touserdata(L, idx);
-  idx = lua_absindex(L, idx);
   if (g->fut.state == ASY_FINISHED)
-    settle_results(L, g, idx);
-  else
-    settle_error(L, g, idx);
+    return settle_results(L, g, idx);
+  return settle_error(L, g, idx);
 }
 
 /* }====== */

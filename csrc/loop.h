@@ -21,6 +21,7 @@ typedef struct asy_engine {
   uv_async_t wake;      /* ends a poll from another thread or a signal */
   asy_wheel wheel;
   uint64_t armed;       /* the wheel time the alarm is set for */
+  bool overdue;         /* a timer was set whose time had come */
   asy_list handles;     /* open handles (handle.h) */
   asy_list requests;    /* requests under way (req.h) */
   struct asy_loop *loop;
@@ -75,9 +76,13 @@ static inline uint64_t asy_loop_now(void) {
   return uv_hrtime();
 }
 
-/* Sets a timer at an absolute time. The timer must be unset. */
+/* Sets a timer at an absolute time. The timer must be unset. One whose time
+** has come is only sure to fire in the next turn if 'asy_loop_overdue' says so. */
 void asy_loop_settimer(asy_loop *loop, asy_timer *t, uint64_t when,
                        void (*fire)(asy_timer *));
+
+/* Makes the next turn look for timers that are due. */
+void asy_loop_overdue(asy_loop *loop);
 
 /* Unsets a timer, also on a closed loop. */
 void asy_loop_unsettimer(asy_loop *loop, asy_timer *t);

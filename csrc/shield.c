@@ -32,10 +32,12 @@ static bool shield_cancel(asy_future *f) {
 
 
 /* The inner future is the value so far. */
-static void shield_settle(lua_State *L, int idx) {
+static bool shield_settle(lua_State *L, int idx) {
   asy_future *f = (asy_future *)lua_touserdata(L, idx), *inner;
   lua_getiuservalue(L, idx, ASY_FUT_VALUE);
   inner = (asy_future *)lua_touserdata(L, -1);
+  if (inner->flags & ASY_UNSETTLED)
+    return false;
   if (f->state == ASY_FAILED) {
     asy_future_pusherror(L, -1);
   } else {
@@ -44,6 +46,7 @@ static void shield_settle(lua_State *L, int idx) {
   }
   lua_setiuservalue(L, idx, ASY_FUT_VALUE);
   lua_pop(L, 1);
+  return true;
 }
 
 

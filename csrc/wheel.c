@@ -173,21 +173,27 @@ static void cascade(asy_wheel *w, asy_list *slot) {
 }
 
 
-static void expire(asy_wheel *w, asy_list *slot) {
+/* Fires what is due in slot 'i' of level 0; the last one, of the tick that has
+** begun, may keep others. */
+static void expire(asy_wheel *w, int i, uint64_t now) {
   asy_list timers;
-  asy_list_move(&timers, slot);
+  asy_list_move(&timers, &w->slot[0][i]);
   sort(&timers);
   while (!asy_list_empty(&timers)) {
     asy_timer *t = asy_of(timers.next, asy_timer, link);
     asy_list_remove(&t->link);
-    w->count--;
-    t->fire(t);
+    if (t->when <= now) {
+      w->count--;
+      t->fire(t);
+    } else {
+      place(w, t);
+    }
   }
 }
 
 
 void asy_wheel_advance(asy_wheel *w, uint64_t now) {
-  uint64_t target = now >> TICK_BITS, tick;
+  uint64_t target = tick_of(now), tick;
   int level, i;
   while (w->count > 0 && first_slot(w, &level, &i)) {
     tick = slot_tick(w, level, i);
@@ -198,7 +204,9 @@ void asy_wheel_advance(asy_wheel *w, uint64_t now) {
     if (level > 0)
       cascade(w, &w->slot[level][i]);
     else
-      expire(w, &w->slot[0][i]);
+      expire(w, i, now);
+    if (tick == target && level == 0)
+      break; /* what it holds now is of a later time */
   }
   if (w->tick < target)
     w->tick = target;

@@ -21,7 +21,7 @@ typedef struct asy_timer {
 } asy_timer;
 
 typedef struct asy_wheel {
-  uint64_t tick;  /* all ticks up to this one have fired */
+  uint64_t tick;  /* the one that has begun: those before it have fired */
   uint64_t count; /* timers set */
   uint64_t occupied[ASY_WHEEL_LEVELS]; /* slots perhaps not empty, as bits */
   asy_list slot[ASY_WHEEL_LEVELS][ASY_WHEEL_SLOTS];
