@@ -247,10 +247,8 @@ static void add_method(lua_State *L, asy_rt *rt, asy_kind kind) {
 
 void asy_await_open(lua_State *L) {
   static const luaL_Reg funcs[] = {
-      {"await", await},
-      {"isawaitable", isawaitable},
-      {"isfuture", isfuture},
-      {"ensure_future", ensure_future},
+      {"await", await},       {"isawaitable", isawaitable},
+      {"isfuture", isfuture}, {"ensure_future", ensure_future},
       {NULL, NULL},
   };
   asy_rt *rt = asy_rt_of(L);

@@ -250,8 +250,8 @@ static int capture_call_graph(lua_State *L) {
 
 void asy_callgraph_open(lua_State *L) {
   static const luaL_Reg funcs[] = {
-    {"capture_call_graph", capture_call_graph},
-    {NULL, NULL},
+      {"capture_call_graph", capture_call_graph},
+      {NULL, NULL},
   };
   asy_setfuncs(L, funcs);
 }

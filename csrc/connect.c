@@ -60,8 +60,7 @@ static void connector_abandon(asy_connector *c) {
   if (asy_list_linked(&c->timer.link))
     asy_loop_unsettimer(c->loop, &c->timer);
   while (!asy_list_empty(&c->attempts))
-    asy_handle_close(
-        &asy_of(c->attempts.next, connect_attempt, link)->s.h);
+    asy_handle_close(&asy_of(c->attempts.next, connect_attempt, link)->s.h);
   if (c->winner != NULL)
     asy_handle_close(&c->winner->s.h);
 }
@@ -87,8 +86,7 @@ static void attempt_win(asy_connector *c, connect_attempt *a) {
   if (asy_list_linked(&c->timer.link))
     asy_loop_unsettimer(c->loop, &c->timer);
   while (!asy_list_empty(&c->attempts))
-    asy_handle_close(
-        &asy_of(c->attempts.next, connect_attempt, link)->s.h);
+    asy_handle_close(&asy_of(c->attempts.next, connect_attempt, link)->s.h);
   c->winner = a;
 }
 
@@ -162,8 +160,7 @@ static void try_next(asy_connector *c) {
   if (asy_list_linked(&c->timer.link))
     asy_loop_unsettimer(c->loop, &c->timer);
   if (c->next < c->n)
-    asy_loop_settimer(c->loop, &c->timer, asy_loop_after(c->delay),
-                      delay_over);
+    asy_loop_settimer(c->loop, &c->timer, asy_loop_after(c->delay), delay_over);
 }
 
 /* }====== */
@@ -210,11 +207,11 @@ static void get_local(lua_State *L, asy_connector *c, int idx) {
   if (lua_getfield(L, -1, "port") != LUA_TNIL)
     port = lua_tointegerx(L, -1, &isint);
   lua_getfield(L, -2, "host");
-  luaL_argcheck(L, isint && port >= 0 && port <= 65535 &&
-                       lua_type(L, -1) == LUA_TSTRING &&
-                       asy_address_parse(lua_tostring(L, -1), (int)port,
-                                         &c->local),
-                idx, "field 'local_addr' must have a numeric host and a port");
+  luaL_argcheck(
+      L,
+      isint && port >= 0 && port <= 65535 && lua_type(L, -1) == LUA_TSTRING &&
+          asy_address_parse(lua_tostring(L, -1), (int)port, &c->local),
+      idx, "field 'local_addr' must have a numeric host and a port");
   lua_pop(L, 3);
 }
 

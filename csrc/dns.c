@@ -100,10 +100,11 @@ asy_lookup *asy_dns_lookup(lua_State *L, asy_rt *rt, asy_loop *loop,
                            const char *host, int port, int family) {
   asy_lookup *l =
       (asy_lookup *)asy_new(L, rt, ASY_LOOKUP, sizeof(asy_lookup), 0);
-  if (strlen(host) >= MAX_HOST)
-    l->error = UV_ENAMETOOLONG;
+  size_t length = strlen(host);
+  if (length < MAX_HOST)
+    memcpy(l->host, host, length + 1);
   else
-    strcpy(l->host, host);
+    l->error = UV_ENAMETOOLONG;
   if (l->error == 0 && asy_address_parse(host, port, &l->numeric)) {
     l->n = 1;
     if (family != AF_UNSPEC && l->numeric.ss_family != family)

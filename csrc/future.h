@@ -16,10 +16,10 @@ typedef enum asy_state {
 } asy_state;
 
 /* Flags of a future. */
-#define ASY_RETRIEVED 1   /* somebody took the error, or will */
-#define ASY_REPORTED 2    /* its lost error was told to the handler */
-#define ASY_UNSETTLED 4   /* its value is still with those it stands for */
-#define ASY_KILLED 8      /* a task whose loop closes: it wakes up no more */
+#define ASY_RETRIEVED 1 /* somebody took the error, or will */
+#define ASY_REPORTED 2  /* its lost error was told to the handler */
+#define ASY_UNSETTLED 4 /* its value is still with those it stands for */
+#define ASY_KILLED 8    /* a task whose loop closes: it wakes up no more */
 
 struct asy_future;
 
@@ -35,11 +35,11 @@ typedef struct asy_future {
   uint8_t kind;
   uint8_t state;
   uint8_t flags;
-  uint8_t nresults;  /* 0, 1, or 2 for a packed table of several */
-  uint32_t slot;     /* pin, while C points here */
-  asy_loop *loop;    /* alive by the user value below */
+  uint8_t nresults; /* 0, 1, or 2 for a packed table of several */
+  uint32_t slot;    /* pin, while C points here */
+  asy_loop *loop;   /* alive by the user value below */
   asy_list watchers;
-  uint32_t mark;     /* scratch of whoever looks for duplicates */
+  uint32_t mark; /* scratch of whoever looks for duplicates */
 } asy_future;
 
 /* User values of a future. */

@@ -16,17 +16,17 @@ typedef struct asy_child {
 
 typedef struct asy_gather {
   asy_future fut;
-  asy_ready ready;             /* completes it when the C stack is deep */
-  struct asy_gather *next;     /* in the line of those to be cancelled */
-  uint32_t nplaces;            /* results */
-  uint32_t nchildren;          /* futures, each counted once */
-  uint32_t pending;            /* children not done */
-  uint32_t failed;             /* the child that failed it + 1, or 0 */
-  uint32_t settled;            /* children whose values are known to be there */
+  asy_ready ready;         /* completes it when the C stack is deep */
+  struct asy_gather *next; /* in the line of those to be cancelled */
+  uint32_t nplaces;        /* results */
+  uint32_t nchildren;      /* futures, each counted once */
+  uint32_t pending;        /* children not done */
+  uint32_t failed;         /* the child that failed it + 1, or 0 */
+  uint32_t settled;        /* children whose values are known to be there */
   bool return_exceptions;
-  bool as_list;                /* one list, not several values */
+  bool as_list; /* one list, not several values */
   bool cancel_requested;
-  uint8_t outcome;             /* state to come, when 'ready' is queued */
+  uint8_t outcome; /* state to come, when 'ready' is queued */
   asy_child child[];
 } asy_gather;
 
@@ -323,10 +323,9 @@ static asy_gather *gather_new(lua_State *L, asy_rt *rt, int list,
   } else {
     lua_pushvalue(L, 1);
   }
-  g = (asy_gather *)asy_future_new(L, rt, ASY_GATHER,
-                                   sizeof(asy_gather) +
-                                       count * sizeof(asy_child),
-                                   ASY_FUT_VALUES, -1);
+  g = (asy_gather *)asy_future_new(
+      L, rt, ASY_GATHER, sizeof(asy_gather) + count * sizeof(asy_child),
+      ASY_FUT_VALUES, -1);
   lua_pushvalue(L, list);
   lua_setiuservalue(L, -2, ASY_FUT_VALUE);
   g->ready.ops = &gather_entry;

@@ -157,8 +157,8 @@ void asy_loop_run(lua_State *L, asy_loop *loop, asy_future *fut) {
   bool stopped;
   asy_loop_checkopen(L, loop);
   if (rt->running != NULL)
-    asy_error_raise(L, ASY_RUNTIME_ERROR,
-                    "%s", rt->running == loop
+    asy_error_raise(L, ASY_RUNTIME_ERROR, "%s",
+                    rt->running == loop
                         ? "this event loop is already running"
                         : "cannot run the event loop while another is running");
   luaL_checkstack(L, LUA_MINSTACK, NULL);

@@ -13,17 +13,17 @@ struct asy_future;
 struct asy_loop;
 
 typedef struct asy_engine {
-  uv_loop_t own;        /* the loop itself, unless a host lent its own */
-  uv_loop_t *uv;        /* the loop in use */
-  uv_prepare_t drain;   /* runs what is ready, before each poll */
-  uv_idle_t kick;       /* active while something is ready: no poll blocks */
-  uv_timer_t alarm;     /* stands for the whole wheel */
-  uv_async_t wake;      /* ends a poll from another thread or a signal */
+  uv_loop_t own;      /* the loop itself, unless a host lent its own */
+  uv_loop_t *uv;      /* the loop in use */
+  uv_prepare_t drain; /* runs what is ready, before each poll */
+  uv_idle_t kick;     /* active while something is ready: no poll blocks */
+  uv_timer_t alarm;   /* stands for the whole wheel */
+  uv_async_t wake;    /* ends a poll from another thread or a signal */
   asy_wheel wheel;
-  uint64_t armed;       /* the wheel time the alarm is set for */
-  bool overdue;         /* a timer was set whose time had come */
-  asy_list handles;     /* open handles (handle.h) */
-  asy_list requests;    /* requests under way (req.h) */
+  uint64_t armed;    /* the wheel time the alarm is set for */
+  bool overdue;      /* a timer was set whose time had come */
+  asy_list handles;  /* open handles (handle.h) */
+  asy_list requests; /* requests under way (req.h) */
   struct asy_loop *loop;
 } asy_engine;
 
@@ -31,20 +31,20 @@ typedef struct asy_loop {
   asy_rt *rt;
   uint8_t kind;
   bool debug;
-  bool stopping;        /* stop() was called, or the awaited future is done */
-  bool closing;         /* close() is under way: no new work */
-  bool failed;          /* an error is to leave run_*: ASY_LOOP_FAILURE */
-  bool kicked;          /* the engine's kick handle is active */
-  bool factory;         /* there is a task factory */
-  asy_queue ready;      /* what the next turn runs */
-  asy_queue turn;       /* what is left of this turn */
-  asy_engine *engine;   /* NULL once closed */
-  asy_ready *entry;     /* the entry that runs now */
-  asy_ready interrupt;  /* of a second Ctrl-C */
+  bool stopping;       /* stop() was called, or the awaited future is done */
+  bool closing;        /* close() is under way: no new work */
+  bool failed;         /* an error is to leave run_*: ASY_LOOP_FAILURE */
+  bool kicked;         /* the engine's kick handle is active */
+  bool factory;        /* there is a task factory */
+  asy_queue ready;     /* what the next turn runs */
+  asy_queue turn;      /* what is left of this turn */
+  asy_engine *engine;  /* NULL once closed */
+  asy_ready *entry;    /* the entry that runs now */
+  asy_ready interrupt; /* of a second Ctrl-C */
   void (*woken)(struct asy_loop *); /* told of each wake-up, or NULL */
-  lua_State *L;         /* the thread that called run_*, while it runs */
-  uint32_t tasks;       /* unfinished tasks */
-  lua_Number slow;      /* slow_callback_duration, in seconds */
+  lua_State *L;    /* the thread that called run_*, while it runs */
+  uint32_t tasks;  /* unfinished tasks */
+  lua_Number slow; /* slow_callback_duration, in seconds */
 } asy_loop;
 
 /* User values of a loop. */

@@ -127,7 +127,7 @@ void asy_report_newset(lua_State *L) {
 static int watch(lua_State *L) {
   asy_future *f = (asy_future *)lua_touserdata(L, 1);
   asy_sentinel *s =
-    (asy_sentinel *)lua_newuserdatauv(L, sizeof(asy_sentinel), 1);
+      (asy_sentinel *)lua_newuserdatauv(L, sizeof(asy_sentinel), 1);
   *s = (asy_sentinel){.rt = f->rt, .ready = {NULL, &sentinel_ops}};
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, 2, SENTINEL_FUTURE);

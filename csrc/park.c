@@ -13,8 +13,8 @@
 
 /* Functions that forward a suspension, so that they are no culprits. */
 static bool lets_through(const char *name) {
-  static const char *const names[] = {"pcall", "xpcall", "dofile", "await",
-                                      "wait_for", "run", NULL};
+  static const char *const names[] = {"pcall",    "xpcall", "dofile", "await",
+                                      "wait_for", "run",    NULL};
   for (const char *const *n = names; *n != NULL; n++)
     if (strcmp(name, *n) == 0)
       return true;

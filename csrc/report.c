@@ -226,9 +226,9 @@ static int call_exception_handler(lua_State *L) {
 
 void asy_report_open(lua_State *L) {
   static const luaL_Reg methods[] = {
-    {"default_exception_handler", default_exception_handler},
-    {"call_exception_handler", call_exception_handler},
-    {NULL, NULL},
+      {"default_exception_handler", default_exception_handler},
+      {"call_exception_handler", call_exception_handler},
+      {NULL, NULL},
   };
   lua_rawgeti(L, LUA_REGISTRYINDEX, asy_rt_of(L)->meta[ASY_LOOP]);
   lua_getfield(L, -1, "__methods");

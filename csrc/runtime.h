@@ -41,28 +41,28 @@ struct asy_scope;
 struct asy_task;
 
 typedef struct asy_rt {
-  lua_State *L;             /* the main thread */
-  struct asy_loop *running; /* the loop that is inside uv_run, or NULL */
-  struct asy_task *task;    /* the task whose code runs now, or NULL */
+  lua_State *L;               /* the main thread */
+  struct asy_loop *running;   /* the loop that is inside uv_run, or NULL */
+  struct asy_task *task;      /* the task whose code runs now, or NULL */
   lua_State *volatile active; /* the thread that runs Lua under the loop */
-  int pins;                 /* reference of the table of pinned values */
-  uint32_t free_slot;       /* first free slot there, 0 when none is */
-  uint32_t slots;           /* slots there, free ones included */
-  uint32_t pinned;          /* values pinned now */
-  uint64_t last_id;         /* number of the last task made */
-  uint32_t garbage;         /* threads dropped since the collector was told */
-  uint32_t garbage_limit;   /* how many are worth telling */
-  bool contexts;            /* a context variable has been set */
-  int meta[ASY_KINDS];      /* references of the metatables */
+  int pins;                   /* reference of the table of pinned values */
+  uint32_t free_slot;         /* first free slot there, 0 when none is */
+  uint32_t slots;             /* slots there, free ones included */
+  uint32_t pinned;            /* values pinned now */
+  uint64_t last_id;           /* number of the last task made */
+  uint32_t garbage;           /* threads dropped since the collector was told */
+  uint32_t garbage_limit;     /* how many are worth telling */
+  bool contexts;              /* a context variable has been set */
+  int meta[ASY_KINDS];        /* references of the metatables */
   const struct asy_future_ops *ops[ASY_KINDS]; /* of the kinds of futures */
   struct asy_gather *cancelling; /* last in line of those to be cancelled */
-  int depth;                /* of completions that complete others */
-  struct asy_scope *scopes; /* pool of the scopes of wait_for */
-  int classes;              /* reference of the list of exception classes */
-  int loops;                /* reference of the weak table of loops */
-  int current_loop;         /* reference of the current event loop, or none */
-  int running_loop;         /* reference of the userdata of 'running' */
-  int context;              /* reference of the context outside tasks, or none */
+  int depth;                     /* of completions that complete others */
+  struct asy_scope *scopes;      /* pool of the scopes of wait_for */
+  int classes;      /* reference of the list of exception classes */
+  int loops;        /* reference of the weak table of loops */
+  int current_loop; /* reference of the current event loop, or none */
+  int running_loop; /* reference of the userdata of 'running' */
+  int context;      /* reference of the context outside tasks, or none */
 } asy_rt;
 
 /* The first member of every userdata of ours. */

@@ -134,8 +134,7 @@ static void server_run(lua_State *L, asy_ready *e) {
 static void server_fail(lua_State *L, asy_ready *e) {
   asy_server *server = asy_of(e, asy_server, ready);
   if (!asy_list_empty(&server->accepted))
-    asy_handle_close(
-        &asy_of(server->accepted.next, asy_stream, client)->h);
+    asy_handle_close(&asy_of(server->accepted.next, asy_stream, client)->h);
   asy_loop_ready(server->loop, &server->ready);
   asy_report_error(L, server->loop, "a connection handler could not start", 0);
 }
@@ -311,9 +310,10 @@ static int server_gc(lua_State *L) {
 static int server_tostring(lua_State *L) {
   asy_server *server = check_server(L);
   lua_settop(L, 1);
-  lua_pushfstring(L, "<Server %s", server->closed    ? "closed"
-                                   : server->serving ? "serving"
-                                                     : "not serving");
+  lua_pushfstring(L, "<Server %s",
+                  server->closed    ? "closed"
+                  : server->serving ? "serving"
+                                    : "not serving");
   asy_listen_sockets(L, server);
   for (lua_Integer i = 1; lua_rawgeti(L, 3, i) != LUA_TNIL; i++) {
     lua_pushfstring(L, "%s %s", lua_tostring(L, 2), luaL_tolstring(L, 4, NULL));

@@ -12,16 +12,16 @@ typedef struct asy_server {
   bool serving;
   bool closed;
   int backlog;
-  int accept_error;   /* to be reported, or 0 */
-  uint32_t slot;      /* pin, until it is closed and has no clients */
-  size_t limit;       /* of the readers */
+  int accept_error; /* to be reported, or 0 */
+  uint32_t slot;    /* pin, until it is closed and has no clients */
+  size_t limit;     /* of the readers */
   asy_loop *loop;
-  asy_ready ready;    /* starts the handlers of what was accepted */
+  asy_ready ready; /* starts the handlers of what was accepted */
   asy_list listeners;
-  asy_list accepted;  /* streams that have no handler yet */
-  asy_list clients;   /* streams that have */
-  asy_list closers;   /* tasks in wait_closed */
-  asy_task *forever;  /* the task in serve_forever, or NULL */
+  asy_list accepted; /* streams that have no handler yet */
+  asy_list clients;  /* streams that have */
+  asy_list closers;  /* tasks in wait_closed */
+  asy_task *forever; /* the task in serve_forever, or NULL */
 } asy_server;
 
 /* User values of a server. */

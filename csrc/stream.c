@@ -106,8 +106,8 @@ static void stream_alloc(uv_handle_t *uv, size_t suggested, uv_buf_t *buf) {
   asy_reader *r = ((asy_stream *)uv->data)->reader;
   size_t room = asy_buf_reserve(&r->buf);
   (void)suggested;
-  *buf = uv_buf_init(room == 0 ? NULL : r->buf.data + r->buf.end,
-                     (unsigned)room);
+  *buf =
+      uv_buf_init(room == 0 ? NULL : r->buf.data + r->buf.end, (unsigned)room);
 }
 
 
@@ -204,9 +204,8 @@ static int write_later(asy_stream *s, const char *data, size_t n) {
 int asy_stream_write(asy_stream *s, const char *data, size_t n) {
   int err = 0;
   if (asy_stream_queued(s) == 0 && n > 0) {
-    uv_buf_t buf =
-        uv_buf_init((char *)(uintptr_t)data,
-                    (unsigned)(n < MAX_WRITE ? n : MAX_WRITE));
+    uv_buf_t buf = uv_buf_init((char *)(uintptr_t)data,
+                               (unsigned)(n < MAX_WRITE ? n : MAX_WRITE));
     int sent = uv_try_write(&s->h.uv.stream, &buf, 1);
     if (sent >= 0) {
       data += sent;

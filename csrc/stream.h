@@ -45,13 +45,13 @@ typedef struct asy_writer {
 
 typedef struct asy_stream {
   asy_handle h;
-  asy_reader *reader;        /* NULL before they are made, and when collected */
+  asy_reader *reader; /* NULL before they are made, and when collected */
   asy_writer *writer;
   struct asy_server *server; /* whose client it is, or NULL */
   asy_list client;           /* among its clients */
   uv_shutdown_t shutdown;
   bool reading;
-  bool closing;              /* closes when all is written */
+  bool closing; /* closes when all is written */
 } asy_stream;
 
 /* {====== stream.c ====== */

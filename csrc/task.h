@@ -38,12 +38,12 @@ typedef struct asy_task {
     asy_watch watch;   /* its place in a future's watchers or a wait queue */
     asy_timer timer;   /* of sleep */
   };
-  lua_State *co;       /* its thread, NULL before the first step */
-  asy_list scopes;     /* its timeouts, the innermost first */
+  lua_State *co;   /* its thread, NULL before the first step */
+  asy_list scopes; /* its timeouts, the innermost first */
   uint32_t id;
-  uint16_t cancels;    /* cancellations asked for and not taken back */
+  uint16_t cancels; /* cancellations asked for and not taken back */
   uint8_t tflags;
-  uint8_t nargs;       /* arguments of the body that wait in user values */
+  uint8_t nargs; /* arguments of the body that wait in user values */
 } asy_task;
 
 /* User values of a task beyond a future's: its context, if it has a place (else

@@ -298,14 +298,10 @@ static int all_tasks(lua_State *L) {
 
 void asy_task_open(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"get_name", get_name},
-      {"set_name", task_set_name},
-      {"get_coro", get_coro},
-      {"get_context", get_context},
-      {"cancelling", cancelling},
-      {"uncancel", uncancel},
-      {"traceback", traceback},
-      {NULL, NULL},
+      {"get_name", get_name},     {"set_name", task_set_name},
+      {"get_coro", get_coro},     {"get_context", get_context},
+      {"cancelling", cancelling}, {"uncancel", uncancel},
+      {"traceback", traceback},   {NULL, NULL},
   };
   static const luaL_Reg meta[] = {
       {"__tostring", task_tostring},

@@ -65,8 +65,7 @@ static void scope_enter(asy_scope *s, asy_task *t) {
 
 /* Leaves the scope; true when a CancelledError that leaves with it is its own,
 ** and shall become a TimeoutError. */
-static bool scope_exit(asy_scope *s) {
-  asy_task *t = s->task;
+static bool scope_exit(asy_task *t, asy_scope *s) {
   asy_loop_unsettimer(t->fut.loop, &s->timer);
   asy_list_remove(&s->link);
   s->task = NULL;
@@ -110,7 +109,7 @@ void asy_timeout_freepool(asy_rt *rt) {
 void asy_timeout_dropall(asy_task *t) {
   while (!asy_list_empty(&t->scopes)) {
     asy_scope *s = asy_of(t->scopes.next, asy_scope, link);
-    scope_exit(s);
+    scope_exit(t, s);
     if (s->pooled)
       scope_give(s);
     else
@@ -209,7 +208,7 @@ static int timeout_close(lua_State *L) {
   bool own;
   if (s->task == NULL)
     return 0;
-  own = scope_exit(s);
+  own = scope_exit(s->task, s);
   asy_unpin(L, rt, &s->slot);
   if (own && asy_error_is(L, rt, 2, ASY_CANCELLED_ERROR))
     return asy_error_raise(L, ASY_TIMEOUT_ERROR, "timed out");
@@ -237,7 +236,7 @@ static int timed_out(lua_State *L) {
 /* Leaves the innermost scope, which is that of the ending wait_for. */
 static bool leave(asy_task *t) {
   asy_scope *s = asy_of(t->scopes.next, asy_scope, link);
-  bool own = scope_exit(s);
+  bool own = scope_exit(t, s);
   scope_give(s);
   return own;
 }

@@ -41,8 +41,8 @@ static bool is_bottom(lua_State *co, int level) {
 
 static void add_function(lua_State *L, luaL_Buffer *b, const lua_Debug *ar) {
   if (ar->name != NULL && *ar->namewhat != '\0') {
-    bool plain =
-      strcmp(ar->namewhat, "global") == 0 || strcmp(ar->namewhat, "field") == 0;
+    bool plain = strcmp(ar->namewhat, "global") == 0 ||
+                 strcmp(ar->namewhat, "field") == 0;
     lua_pushfstring(L, "%s '%s'", plain ? "function" : ar->namewhat, ar->name);
   } else if (*ar->what == 'm') {
     lua_pushliteral(L, "main chunk");

@@ -29,15 +29,15 @@ typedef struct asy_member {
 typedef struct asy_waitset {
   asy_rt *rt;
   uint8_t kind;
-  uint8_t until;   /* of a wait */
+  uint8_t until; /* of a wait */
   bool timed_out;
   asy_loop *loop;
-  asy_task *task;  /* who waits now, or NULL */
+  asy_task *task; /* who waits now, or NULL */
   asy_timer timer;
   uint32_t n;
-  uint32_t left;   /* members watched */
-  uint32_t first;  /* of an iterator: the members done and not given out yet, */
-  uint32_t last;   /* from the first to the last, by number, 0 when none */
+  uint32_t left;  /* members watched */
+  uint32_t first; /* of an iterator: the members done and not given out yet, */
+  uint32_t last;  /* from the first to the last, by number, 0 when none */
   asy_member member[];
 } asy_waitset;
 
@@ -73,8 +73,8 @@ static asy_waitset *set_new(lua_State *L, asy_rt *rt, int list, lua_Integer n,
     if (futures[i]->loop != futures[0]->loop)
       asy_error_raise(L, ASY_RUNTIME_ERROR,
                       "%s: the futures belong to different event loops", fname);
-  set = (asy_waitset *)asy_new(
-      L, rt, ASY_WAITSET, sizeof(*set) + count * sizeof(asy_member), 1);
+  set = (asy_waitset *)asy_new(L, rt, ASY_WAITSET,
+                               sizeof(*set) + count * sizeof(asy_member), 1);
   set->n = count;
   for (uint32_t i = 0; i < count; i++) {
     set->member[i].set = set;
@@ -282,8 +282,9 @@ static int wait_(lua_State *L) {
     return push_results(L, set);
   t = asy_task_here(L, rt, "wait");
   if (set->loop != t->fut.loop)
-    return asy_error_raise(L, ASY_RUNTIME_ERROR,
-                           "wait: the futures belong to a different event loop");
+    return asy_error_raise(
+        L, ASY_RUNTIME_ERROR,
+        "wait: the futures belong to a different event loop");
   return wait_park(L, t, set, timed, timeout);
 }
 

@@ -116,7 +116,8 @@ uint64_t asy_wheel_next(asy_wheel *w) {
 static bool is_sorted(const asy_list *head) {
   const asy_list *n = head->next;
   for (; n != head && n->next != head; n = n->next) {
-    if (asy_of(n, asy_timer, link)->when > asy_of(n->next, asy_timer, link)->when)
+    if (asy_of(n, asy_timer, link)->when >
+        asy_of(n->next, asy_timer, link)->when)
       return false;
   }
   return true;

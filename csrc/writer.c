@@ -36,8 +36,8 @@ static asy_stream *check_open(lua_State *L, asy_writer *w, const char *fname) {
 }
 
 
-static void send_bytes(lua_State *L, asy_writer *w, asy_stream *s, const char *data,
-                 size_t n, const char *fname) {
+static void send_bytes(lua_State *L, asy_writer *w, asy_stream *s,
+                       const char *data, size_t n, const char *fname) {
   int err = asy_stream_write(s, data, n);
   if (asy_likely(err == 0))
     return;
@@ -240,9 +240,9 @@ static int writer_tostring(lua_State *L) {
   if (w->peer.ss_family != 0)
     asy_address_format((const struct sockaddr *)&w->peer, peer);
   lua_pushfstring(L, "<StreamWriter %s to %s>",
-                  w->stream == NULL      ? "closed"
-                  : w->stream->closing   ? "closing"
-                                         : "open",
+                  w->stream == NULL    ? "closed"
+                  : w->stream->closing ? "closing"
+                                       : "open",
                   peer);
   return 1;
 }

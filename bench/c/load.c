@@ -271,5 +271,6 @@ int main(int argc, char **argv) {
   /* let every echo arrive, so that the server sees an orderly end */
   load.stopping = 1;
   load_run(&load, LINGER);
+  free(connections);
   return 0;
 }
