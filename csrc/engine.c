@@ -294,6 +294,7 @@ int asy_engine_new(asy_loop *loop) {
   asy_list_init(&e->requests);
   e->armed = ASY_NEVER;
   e->loop = loop;
+  asy_list_append(&loop->rt->engines, &e->link);
   loop->engine = e;
   return 0;
 }
@@ -311,6 +312,7 @@ void asy_engine_free(asy_loop *loop) {
   loop->kicked = true; /* what callbacks still queue is dropped, not run */
   uv_run(e->uv, UV_RUN_DEFAULT);
   uv_loop_close(&e->own);
+  asy_list_remove(&e->link);
   loop->engine = NULL;
   free(e);
 }

@@ -62,6 +62,8 @@ static asy_loop *loop_new(lua_State *L, asy_rt *rt) {
   asy_loop *loop =
       (asy_loop *)asy_new(L, rt, ASY_LOOP, sizeof(asy_loop), ASY_LOOP_VALUES);
   int err;
+  if (rt->over)
+    asy_error_raise(L, ASY_RUNTIME_ERROR, "the Lua state is closing");
   asy_queue_init(&loop->ready);
   asy_queue_init(&loop->turn);
   loop->slow = 0.1;
@@ -304,7 +306,7 @@ static int loop_close(lua_State *L) {
 
 
 /* While uv_run is on the C stack (the state is closed from inside a task) the
-** engine is in use and stays; the process is about to end. The weak table has
+** engine is in use: the runtime frees it at the very end. The weak table has
 ** lost a loop that is being collected, and gets it back for the reports. */
 static int loop_gc(lua_State *L) {
   asy_loop *loop = check_loop(L);

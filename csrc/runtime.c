@@ -56,8 +56,16 @@ lua_State *asy_rt_state(asy_rt *rt) {
 }
 
 
+/* The state is closing. Made before all loops, the runtime goes after them, and
+** frees what they left: the engine of one that is inside uv_run, since the
+** state is closed from one of its tasks and uv_run is never returned to; those
+** of loops that finalizers have just made, which get none themselves. */
 static int rt_gc(lua_State *L) {
-  asy_timeout_freepool((asy_rt *)lua_touserdata(L, 1));
+  asy_rt *rt = (asy_rt *)lua_touserdata(L, 1);
+  rt->over = true;
+  while (!asy_list_empty(&rt->engines))
+    asy_engine_free(asy_of(rt->engines.next, asy_engine, link)->loop);
+  asy_timeout_freeall(rt);
   return 0;
 }
 
@@ -79,6 +87,7 @@ asy_rt *asy_rt_open(lua_State *L) {
   lua_pop(L, 1);
   rt = (asy_rt *)lua_newuserdatauv(L, sizeof(asy_rt), 0);
   memset(rt, 0, sizeof(asy_rt));
+  asy_list_init(&rt->engines);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   rt->L = lua_tothread(L, -1);
   lua_pop(L, 1);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "compat.h"
+#include "list.h"
 
 /* What a userdata of ours is; those from ASY_FUTURE to ASY_TASK are futures. */
 typedef enum asy_kind {
@@ -53,11 +54,14 @@ typedef struct asy_rt {
   uint32_t garbage;           /* threads dropped since the collector was told */
   uint32_t garbage_limit;     /* how many are worth telling */
   bool contexts;              /* a context variable has been set */
+  bool over;                  /* the Lua state is closing: no new loops */
+  asy_list engines;           /* of all loops that are not closed */
   int meta[ASY_KINDS];        /* references of the metatables */
   const struct asy_future_ops *ops[ASY_KINDS]; /* of the kinds of futures */
   struct asy_gather *cancelling; /* last in line of those to be cancelled */
   int depth;                     /* of completions that complete others */
-  struct asy_scope *scopes;      /* pool of the scopes of wait_for */
+  struct asy_scope *scopes;      /* free ones of those of wait_for */
+  struct asy_scope *scopes_made; /* the last of those made at all */
   int classes;      /* reference of the list of exception classes */
   int loops;        /* reference of the weak table of loops */
   int current_loop; /* reference of the current event loop, or none */

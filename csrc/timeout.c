@@ -27,6 +27,7 @@ typedef struct asy_scope {
   asy_task *task;   /* NULL once left */
   asy_list link;    /* in the task's scopes; in the pool by 'next' */
   asy_timer timer;
+  struct asy_scope *made; /* the one of a wait_for that was made before */
 } asy_scope;
 
 
@@ -78,15 +79,25 @@ static bool scope_exit(asy_task *t, asy_scope *s) {
 }
 
 
+static asy_scope *scope_new(asy_rt *rt) {
+  asy_scope *s = (asy_scope *)malloc(sizeof(asy_scope));
+  if (s == NULL)
+    return NULL;
+  s->made = rt->scopes_made;
+  rt->scopes_made = s;
+  return s;
+}
+
+
+/* A scope of the pool; NULL without memory. */
 static asy_scope *scope_take(asy_rt *rt) {
   asy_scope *s = rt->scopes;
   if (s != NULL)
     rt->scopes = (asy_scope *)s->link.next;
-  else
-    s = (asy_scope *)malloc(sizeof(asy_scope));
-  if (s == NULL)
+  else if ((s = scope_new(rt)) == NULL)
     return NULL;
-  *s = (asy_scope){.rt = rt, .kind = ASY_TIMEOUT, .pooled = true};
+  *s = (asy_scope){
+      .rt = rt, .kind = ASY_TIMEOUT, .pooled = true, .made = s->made};
   return s;
 }
 
@@ -97,12 +108,13 @@ static void scope_give(asy_scope *s) {
 }
 
 
-void asy_timeout_freepool(asy_rt *rt) {
-  while (rt->scopes != NULL) {
-    asy_scope *s = rt->scopes;
-    rt->scopes = (asy_scope *)s->link.next;
+void asy_timeout_freeall(asy_rt *rt) {
+  while (rt->scopes_made != NULL) {
+    asy_scope *s = rt->scopes_made;
+    rt->scopes_made = s->made;
     free(s);
   }
+  rt->scopes = NULL;
 }
 
 

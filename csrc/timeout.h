@@ -9,8 +9,8 @@
 /* The task ends: its scopes that are still open are over. Never raises. */
 void asy_timeout_dropall(asy_task *t);
 
-/* Frees the runtime's pool of scopes. */
-void asy_timeout_freepool(asy_rt *rt);
+/* Frees the scopes of all wait_for, those in use included: the state closes. */
+void asy_timeout_freeall(asy_rt *rt);
 
 void asy_timeout_open(lua_State *L);
 
