@@ -11,10 +11,11 @@
 
 /* {====== The end ====== */
 
-/* Closed and without clients the server is over. */
+/* Closed and without clients the server is over; while it is queued it must
+** stay pinned, and is over when its turn has come. */
 static void wake_if_over(asy_server *server) {
   if (!server->closed || !asy_list_empty(&server->clients) ||
-      !asy_list_empty(&server->accepted))
+      !asy_list_empty(&server->accepted) || asy_ready_queued(&server->ready))
     return;
   asy_stream_wake(&server->closers);
   asy_unpin(asy_rt_state(server->rt), server->rt, &server->slot);
@@ -109,8 +110,6 @@ static void server_run(lua_State *L, asy_ready *e) {
   asy_server *server = asy_of(e, asy_server, ready);
   asy_rt *rt = server->rt;
   int base = lua_gettop(L) + 1;
-  if (server->slot == 0)
-    return;
   asy_pin_push(L, rt, server->slot);
   while (!asy_list_empty(&server->accepted)) {
     asy_stream *s = asy_of(server->accepted.next, asy_stream, client);
@@ -127,22 +126,24 @@ static void server_run(lua_State *L, asy_ready *e) {
     server->accept_error = 0;
     asy_report_error(L, server->loop, "a connection could not be accepted", 0);
   }
+  wake_if_over(server);
   lua_settop(L, base - 1);
 }
 
 
 static void server_fail(lua_State *L, asy_ready *e) {
   asy_server *server = asy_of(e, asy_server, ready);
+  if (server->slot != 0)
+    asy_loop_ready(server->loop, &server->ready);
   if (!asy_list_empty(&server->accepted))
     asy_handle_close(&asy_of(server->accepted.next, asy_stream, client)->h);
-  asy_loop_ready(server->loop, &server->ready);
   asy_report_error(L, server->loop, "a connection handler could not start", 0);
 }
 
 
 static void server_drop(lua_State *L, asy_ready *e) {
-  (void)L;
-  (void)e; /* closing the loop closes its handles */
+  (void)L; /* closing the loop closes its handles */
+  wake_if_over(asy_of(e, asy_server, ready));
 }
 
 
