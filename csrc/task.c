@@ -124,10 +124,8 @@ static void task_failed(lua_State *L, lua_State *co, asy_task *t) {
 
 /* Moves the 'n' values on the top of 'co' into a table on L. */
 static void pack_results(lua_State *L, lua_State *co, int n) {
-  int base = lua_gettop(co) - n;
   lua_createtable(L, n, 1);
-  for (int i = 1; i <= n; i++) {
-    lua_pushvalue(co, base + i);
+  for (int i = n; i >= 1; i--) {
     lua_xmove(co, L, 1);
     lua_rawseti(L, -2, i);
   }
