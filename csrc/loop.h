@@ -24,7 +24,7 @@ typedef struct asy_engine {
   bool overdue;      /* a timer was set whose time had come */
   asy_list handles;  /* open handles (handle.h) */
   asy_list requests; /* requests under way (req.h) */
-  asy_list link;        /* in the runtime's list */
+  asy_list link;     /* in the runtime's list */
   struct asy_loop *loop;
 } asy_engine;
 
