@@ -132,7 +132,8 @@ end)
 
 describe("what asks for a kind", function()
   it("answers for any value", function()
-    for _, value in ipairs { 0, "", false, {}, io.stdout, coroutine.create(print), setmetatable({}, { __index = error }) } do
+    local hostile = setmetatable({}, { __index = error })
+    for _, value in ipairs { 0, "", false, {}, io.stdout, coroutine.create(print), hostile } do
       assert.is_false(asyncio.isfuture(value))
       assert.is_false(asyncio.iscoroutine(value))
       assert.is_false(asyncio.iscoroutinefunction(value))

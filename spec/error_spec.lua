@@ -116,7 +116,8 @@ describe("isinstance", function()
       __eq = function() error "never" end,
       __metatable = false,
     })
-    for _, value in ipairs { 1, "x", true, print, {}, hostile, io.stdout, coroutine.create(print) } do
+    local thread = coroutine.create(print)
+    for _, value in ipairs { 1, "x", true, print, {}, hostile, io.stdout, thread } do
       assert.is_false(asyncio.isinstance(value, asyncio.Error))
       assert.is_false(asyncio.isinstance(value, asyncio.Task))
     end

@@ -20,7 +20,8 @@ end
 
 describe("gather", function()
   ait("of a list gives a list in the order given", function()
-    local results = gather({ task(after, 0.002, "a"), task(after, 0, "b"), task(after, 0.001, "c") }):await()
+    local a, b, c = task(after, 0.002, "a"), task(after, 0, "b"), task(after, 0.001, "c")
+    local results = gather({ a, b, c }):await()
     assert.same({ n = 3, "a", "b", "c" }, results)
   end)
 
@@ -59,7 +60,8 @@ describe("gather", function()
 
   ait("raises the first error and leaves the others running", function()
     local slow = task(after, 0.004, "slow")
-    local future = gather { slow, task(fail_after, 0.001, "first"), task(fail_after, 0.002, "second") }
+    local first, second = task(fail_after, 0.001, "first"), task(fail_after, 0.002, "second")
+    local future = gather { slow, first, second }
     assert.equal("first", helper.catch(future.await, future))
     assert.equal("first", future:exception())
     assert.is_false(slow:done())
@@ -70,7 +72,8 @@ describe("gather", function()
     local err = {}
     local cancelled = task(after, 1000)
     asyncio.get_running_loop():call_soon(cancelled.cancel, cancelled)
-    local results = gather({ task(after, 0, 1), task(error, err), cancelled }, { return_exceptions = true }):await()
+    local list = { task(after, 0, 1), task(error, err), cancelled }
+    local results = gather(list, { return_exceptions = true }):await()
     assert.equal(3, results.n)
     assert.equal(1, results[1])
     assert.equal(err, results[2])
@@ -140,7 +143,8 @@ describe("gather", function()
   end)
 
   ait("can be nested, deep too", function()
-    local results = gather({ gather({ task(after, 0, 1), task(after, 0, 2) }), task(after, 0, 3) }):await()
+    local inner = gather { task(after, 0, 1), task(after, 0, 2) }
+    local results = gather({ inner, task(after, 0, 3) }):await()
     assert.same({ n = 2, { n = 2, 1, 2 }, 3 }, results)
     local leaf = task(after, 0.001, "leaf")
     local future = leaf
@@ -176,7 +180,8 @@ describe("gather", function()
 
   ait("refuses what is not awaitable, before it starts anything", function()
     local called = false
-    helper.raises("bad argument #1 to 'gather' %(awaitable expected at %[2%], got number%)", function()
+    local message = "bad argument #1 to 'gather' %(awaitable expected at %[2%], got number%)"
+    helper.raises(message, function()
       gather {
         function()
           called = true

@@ -69,9 +69,9 @@ describe("a finished task", function()
       return task
     end
     do
-      local bad, slow, unborn = make(error, {}), make(asyncio.sleep, 3600), nil
+      local bad, slow = make(error, {}), make(asyncio.sleep, 3600)
       asyncio.sleep(0)
-      unborn = make(print)
+      local unborn = make(print)
       slow:cancel()
       unborn:cancel()
       asyncio.wait { bad, slow, unborn }
@@ -155,7 +155,8 @@ describe("memory", function()
       asyncio.wait_for(asyncio.sleep, 3600, 0)
       pcall(asyncio.wait_for, asyncio.Future(), 0)
       asyncio.shield(asyncio.sleep, 0):await()
-      asyncio.gather(asyncio.create_task(asyncio.sleep, 0), asyncio.create_task(asyncio.sleep, 0)):await()
+      local a, b = asyncio.create_task(asyncio.sleep, 0), asyncio.create_task(asyncio.sleep, 0)
+      asyncio.gather(a, b):await()
       local task = asyncio.create_task(asyncio.sleep, 3600)
       asyncio.sleep(0)
       task:cancel()

@@ -135,7 +135,8 @@ function helper.run_script(source, opts)
   os.remove(script)
   os.remove(input)
   local place = script:gsub("%p", "%%%0")
-  local result = { stdout = read_and_remove(out), stderr = read_and_remove(err):gsub(place, "script") }
+  local result = { stdout = read_and_remove(out) }
+  result.stderr = read_and_remove(err):gsub(place, "script")
   if how == "signal" then
     result.signal = number
   elseif number > 128 then -- the shell's and timeout's way to say it

@@ -307,7 +307,9 @@ describe("a wrong state", function()
   end)
 
   it("of classes the library makes itself is refused", function()
-    for _, name in ipairs { "EventLoop", "Handle", "TimerHandle", "Coroutine", "Timeout", "Context", "Token" } do
+    for _, name in ipairs {
+      "EventLoop", "Handle", "TimerHandle", "Coroutine", "Timeout", "Context", "Token",
+    } do
       local err = helper.catch(asyncio[name])
       assert.matches(name, tostring(err), 1, true)
     end

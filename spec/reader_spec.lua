@@ -317,7 +317,8 @@ describe("a reader", function()
     local here, there = streams.pair()
     local reader <const> = here.reader
     for _, read in ipairs { reader.readline, reader.readexactly, reader.readuntil, reader.read } do
-      local argument = ({ [reader.readexactly] = 50, [reader.readuntil] = ";", [reader.read] = -1 })[read]
+      local arguments = { [reader.readexactly] = 50, [reader.readuntil] = ";", [reader.read] = -1 }
+      local argument = arguments[read]
       local task <const> = asyncio.create_task(read, reader, argument)
       there.writer:write "piece "
       asyncio.sleep(0.005)

@@ -48,7 +48,11 @@ local function declarations(text)
       comment[#comment + 1] = line
     else
       if name then
-        list[#list + 1] = { name = name, parameters = parameters, comment = table.concat(comment, "\n") }
+        list[#list + 1] = {
+          name = name,
+          parameters = parameters,
+          comment = table.concat(comment, "\n"),
+        }
       end
       comment = {}
     end
@@ -111,7 +115,8 @@ describe("the stub", function()
     local list = declarations(text)
     assert.is_true(#list > 100)
     for _, declaration in ipairs(list) do
-      assert.is_truthy(declaration.comment:find "^%-%- %u", declaration.name .. " has no description")
+      local described_at = declaration.comment:find "^%-%- %u"
+      assert.is_truthy(described_at, declaration.name .. " has no description")
       local described = {}
       for parameter in declaration.comment:gmatch "\n%-%-%-@param ([%w_.]+)" do
         described[#described + 1] = parameter

@@ -368,7 +368,8 @@ describe("the client", function()
     assert.equal("more than 10 redirects", err.message)
     assert.is_true(server:is_serving())
     assert.equal("here", get("HTTP/1.1 302 Found\r\n\r\nhere").body)
-    helper.raises(errors.URLError, get, "HTTP/1.1 302 Found\r\nLocation: https://127.0.0.1/\r\n\r\n")
+    local answer = "HTTP/1.1 302 Found\r\nLocation: https://127.0.0.1/\r\n\r\n"
+    helper.raises(errors.URLError, get, answer)
   end)
 end)
 
@@ -445,7 +446,8 @@ describe("addresses", function()
     local wrong <const> = {
       "", "a.org", "http:a", "http://", "http:///x", "http://:80/", "https://a/", "file:///x",
       "http://me@a/", "http://a:0/", "http://a:65536/", "http://a:99999999999999999999/",
-      "http://a:b/", "http://[::1/", "http://[1]/", "http://a b/", "http://a/\r\nX: y", "http://a/\0",
+      "http://a:b/", "http://[::1/", "http://[1]/", "http://a b/", "http://a/\r\nX: y",
+      "http://a/\0",
     }
     for _, text in ipairs(wrong) do
       helper.raises(errors.URLError, url.parse, text)
@@ -456,10 +458,12 @@ describe("addresses", function()
     local base <const> = url.parse "http://a/b/c/d;p?q"
     local cases <const> = {
       ["g"] = "/b/c/g", ["./g"] = "/b/c/g", ["g/"] = "/b/c/g/", ["/g"] = "/g",
-      ["?y"] = "/b/c/d;p?y", ["g?y"] = "/b/c/g?y", ["#s"] = "/b/c/d;p?q", ["g#s"] = "/b/c/g", [";x"] = "/b/c/;x",
+      ["?y"] = "/b/c/d;p?y", ["g?y"] = "/b/c/g?y", ["#s"] = "/b/c/d;p?q", ["g#s"] = "/b/c/g",
+      [";x"] = "/b/c/;x",
       ["g;x?y#s"] = "/b/c/g;x?y", [""] = "/b/c/d;p?q", ["."] = "/b/c/", ["./"] = "/b/c/",
       [".."] = "/b/", ["../g"] = "/b/g", ["../.."] = "/", ["../../g"] = "/g", ["../../../g"] = "/g",
-      ["/./g"] = "/g", ["/../g"] = "/g", ["g."] = "/b/c/g.", ["..g"] = "/b/c/..g", ["./g/."] = "/b/c/g/",
+      ["/./g"] = "/g", ["/../g"] = "/g", ["g."] = "/b/c/g.", ["..g"] = "/b/c/..g",
+      ["./g/."] = "/b/c/g/",
       ["g/./h"] = "/b/c/g/h", ["g/../h"] = "/b/c/h", ["g?y/../x"] = "/b/c/g?y/../x",
     }
     for reference, target in pairs(cases) do

@@ -33,7 +33,8 @@ local function add_tree(lines, err, first, rest, entered)
   lines[#lines + 1] = first .. heading(err, err.exceptions)
   for i, inner in ipairs(err.exceptions) do
     local last = i == #err.exceptions
-    add_tree(lines, inner, rest .. (last and "`- " or "|- "), rest .. (last and "   " or "|  "), entered)
+    local branch, trunk = last and "`- " or "|- ", last and "   " or "|  "
+    add_tree(lines, inner, rest .. branch, rest .. trunk, entered)
   end
   entered[err] = nil
 end

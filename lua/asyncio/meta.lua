@@ -32,7 +32,7 @@ local asyncio = {
 -- loop runs already; KeyboardInterrupt after Ctrl-C; DeadlockError when nothing
 -- can wake the main task. As asyncio.run.
 ---@param main asyncio.Awaitable
----@param ... any arguments of a function; after another awaitable the options {debug=, loop_factory=, name=}
+---@param ... any arguments of a function; after another awaitable {debug=, loop_factory=, name=}
 ---@return any ... what main returns
 function asyncio.run(main, ...) end
 
@@ -149,11 +149,11 @@ function asyncio.EventLoop:create_future() end
 function asyncio.EventLoop:create_task(fn, ...) end
 
 -- As loop.set_task_factory.
----@param factory (fun(loop: asyncio.EventLoop, coro: asyncio.Coroutine, options: asyncio.TaskOptions?): asyncio.Task)? nil: the default
+---@param factory asyncio.TaskFactory? nil: the default
 function asyncio.EventLoop:set_task_factory(factory) end
 
 -- As loop.get_task_factory.
----@return function?
+---@return asyncio.TaskFactory?
 function asyncio.EventLoop:get_task_factory() end
 
 ---@class asyncio.ErrorContext: table
@@ -344,6 +344,10 @@ function asyncio.Future:get_loop() end
 ---@field name? any its tostring is the name
 ---@field context? asyncio.Context the context itself, not a copy
 ---@field eager_start? boolean run the first step at once
+
+-- What makes the tasks of a loop, as asyncio.Task(coro, options) does.
+---@alias asyncio.TaskFactory
+---| fun(loop: asyncio.EventLoop, coro: asyncio.Coroutine, options?: table): asyncio.Task
 
 -- A function that runs beside others. As asyncio.Task.
 ---@class asyncio.Task: asyncio.Future
@@ -585,7 +589,7 @@ function asyncio.copy_context() end
 ---@field limit? integer bytes that a reader buffers, 65536 when missing
 ---@field family? "inet" | "inet6"
 ---@field local_addr? {host: string, port?: integer}
----@field happy_eyeballs_delay? number seconds until the next address is tried as well, 0.25 when missing
+---@field happy_eyeballs_delay? number seconds until another address is tried too, default 0.25
 
 -- Raises OSError. As asyncio.open_connection.
 ---@async

@@ -25,7 +25,8 @@ local function tasks()
   assert(asyncio.gather(list):await()[4] == 8)
   local a, b = asyncio.gather(asyncio.create_task(double, 1), asyncio.async(double)(2)):await()
   assert(a == 2 and b == 4)
-  local eager = asyncio.create_task(asyncio.async(double)(5), { name = "eager", eager_start = true })
+  local options = { name = "eager", eager_start = true }
+  local eager = asyncio.create_task(asyncio.async(double)(5), options)
   assert(eager:await() == 10)
   assert(#asyncio.all_tasks() >= 1 and tostring(asyncio.current_task()):find "Task")
 end
