@@ -1,0 +1,142 @@
+-- The small programs in examples/, each in a process of its own. (The large one
+-- has a spec of its own.)
+
+local helper = require "spec.helper"
+local web_server = require "spec.web_server"
+
+local WITH_A_SPEC_OF_ITS_OWN <const> = "web_requests.lua"
+
+-- Lines of fields; tabs separate what one print gets.
+local function lines(list)
+  return table.concat(list, "\n") .. "\n"
+end
+
+-- What each prints, from first to last.
+local STDOUT <const> = {
+  ["hello.lua"] = lines { "hello ...", "... world" },
+
+  ["two_tasks.lua"] = lines {
+    "main: two tasks are made, they start when I wait",
+    "first falls asleep",
+    "second falls asleep",
+    "main: they sleep and I work",
+    "first wakes up",
+    "second wakes up",
+    "main: together they slept\t0.3",
+  },
+
+  ["coroutine_object.lua"] = lines {
+    "a coroutine object:\ttrue",
+    "adding one to\t41",
+    "its result:\t42",
+    "a second time:\tcannot reuse a coroutine that was awaited or closed",
+  },
+
+  ["cancel_task.lua"] = lines {
+    "not done yet:\t1",
+    "not done yet:\t2",
+    "not done yet:\t3",
+    "done:\ttrue\tcancelled:\ttrue",
+    "false\tCancelledError: this takes too long",
+  },
+
+  ["wait_for.lua"] = lines { "slept", "false\tTimeoutError: timed out", "cancelled:\ttrue" },
+
+  ["wait_for_shield.lua"] = lines {
+    "this takes longer than I thought",
+    "shield cancelled:\ttrue",
+    "task cancelled:\tfalse",
+    "task:\tslept",
+  },
+
+  ["future.lua"] = lines {
+    "done:\tfalse",
+    "thinking ...",
+    "the answer:\t42",
+    "done:\ttrue",
+  },
+
+  ["timed.lua"] = lines { "fetched\t0.1\t0.05", "save is slow", "saved\t0.1" },
+
+  ["cpu_bound.lua"] = lines {
+    "tick\t1",
+    "computing",
+    "computed",
+    "tick\t2",
+    "tick\t3",
+  },
+
+  ["call_soon.lua"] = lines {
+    "main goes on until it waits",
+    "called soon",
+    "called second, for the loop keeps the order",
+    "called later",
+    "the end",
+  },
+
+  ["run_until_complete.lua"] = lines {
+    "arguments\tfollow",
+    "false",
+    "a task",
+    "true\tfalse",
+    "<EventLoop running=false closed=true debug=false>",
+  },
+}
+
+-- What checks stderr, where it does not stay empty.
+local STDERR <const> = {
+  ["timed.lua"] = function(text)
+    local call <const> = "asyncio: fetch started\nasyncio: fetch ended after (%d+%.%d+) s\n"
+    local first <const>, second <const> = text:match("^" .. call .. call .. "$")
+    assert.is_truthy(first, text)
+    assert.is_true(tonumber(first) >= 0.1)
+    assert.is_true(tonumber(second) >= 0.05)
+  end,
+
+  -- there are more lines where the machine halts for a while
+  ["cpu_bound.lua"] = function(text)
+    local pattern <const> = "asyncio: executing <Task [^\n]*name='computing'[^\n]* "
+      .. "created at script:%d+> took (%d+%.%d+) seconds\n"
+    local seconds <const> = text:match(pattern)
+    assert.is_truthy(seconds, text)
+    assert.is_true(tonumber(seconds) >= 0.1)
+  end,
+}
+
+local function sorted_keys(map)
+  local keys <const> = {}
+  for key in pairs(map) do
+    keys[#keys + 1] = key
+  end
+  table.sort(keys)
+  return keys
+end
+
+describe("the example", function()
+  for _, name in ipairs(sorted_keys(STDOUT)) do
+    it(name .. " prints what is expected", function()
+      local result <const> = helper.run_script(web_server.read_file("examples/" .. name))
+      assert.equal(STDOUT[name], result.stdout, result.stderr)
+      if STDERR[name] then
+        STDERR[name](result.stderr)
+      else
+        assert.equal("", result.stderr)
+      end
+      assert.equal(0, result.code)
+    end)
+  end
+end)
+
+describe("the examples", function()
+  it("are all tested", function()
+    local there <const> = {}
+    for name in web_server.output("ls examples"):gmatch "[^\n]+" do
+      there[name] = name:find "%.lua$" and true
+    end
+    local tested <const> = { [WITH_A_SPEC_OF_ITS_OWN] = true }
+    for name in pairs(STDOUT) do
+      tested[name] = true
+    end
+    assert.same(sorted_keys(there), sorted_keys(tested))
+  end)
+end)
