@@ -1,9 +1,13 @@
 -- The small programs in examples/, each in a process of its own. (The large one
 -- has a spec of its own.)
 
+local asyncio = require "asyncio"
 local helper = require "spec.helper"
 local web_server = require "spec.web_server"
 
+local ait <const> = helper.ait
+
+local HOST <const> = "127.0.0.1"
 local WITH_A_SPEC_OF_ITS_OWN <const> = "web_requests.lua"
 
 -- Lines of fields; tabs separate what one print gets.
@@ -81,6 +85,15 @@ local STDOUT <const> = {
     "true\tfalse",
     "<EventLoop running=false closed=true debug=false>",
   },
+
+  ["echo_server.lua"] = lines {
+    "sent\thello",
+    "received\thello",
+    "sent\tis anybody there?",
+    "received\tis anybody there?",
+    "sent\tgoodbye",
+    "received\tgoodbye",
+  },
 }
 
 -- What checks stderr, where it does not stay empty.
@@ -138,5 +151,91 @@ describe("the examples", function()
       tested[name] = true
     end
     assert.same(sorted_keys(there), sorted_keys(tested))
+  end)
+end)
+
+-- The server in a process of its own, to be kept in a <close> variable.
+local Child <const> = {}
+Child.__index = Child
+
+-- Starts it; its first line of output says where it serves.
+local function start_server(port)
+  local line <const> = "LUA_PATH='%s' LUA_CPATH='%s' "
+    .. "exec timeout -k 5 60 sh -c 'echo $$; exec %s examples/echo_server.lua %d' 2>&1"
+  local lua <const> = os.getenv "ASYNCIO_TEST_LUA" or "lua5.4"
+  local pipe <const> = io.popen(line:format(package.path, package.cpath, lua, port))
+  local pid <const> = math.tointeger(pipe:read "l")
+  return setmetatable({ pid = pid, pipe = pipe, greeting = pipe:read "l" or "" }, Child)
+end
+
+-- Waits for its end; returns what it printed since, and how it ended.
+function Child:wait()
+  local rest <const> = self.pipe:read "a"
+  return rest, select(2, self.pipe:close())
+end
+
+-- Presses Ctrl-C.
+function Child:interrupt()
+  os.execute("kill -INT " .. self.pid)
+end
+
+function Child:__close()
+  if io.type(self.pipe) == "file" then
+    os.execute("kill -KILL " .. self.pid)
+    self.pipe:close()
+  end
+end
+
+local function random_bytes(n)
+  local file <close> = assert(io.open("/dev/urandom", "rb"))
+  return file:read(n)
+end
+
+-- Sends all, then reads all.
+local function exchange(port, data)
+  local reader <const>, writer <close> = asyncio.open_connection(HOST, port)
+  writer:write(data)
+  writer:write_eof()
+  return reader:read "a"
+end
+
+describe("echo_server.lua with a port", function()
+  ait("serves many clients at once until Ctrl-C", function()
+    local child <close> = start_server(0)
+    local port <const> = tonumber(child.greeting:match "^serving on 127%.0%.0%.1:(%d+)$")
+    assert.is_truthy(port, child.greeting)
+
+    -- one client stays while the others come and go
+    local reader <const>, writer <close> = asyncio.open_connection(HOST, port)
+    writer:write "one line\nand a half"
+    assert.equal("one line\n", reader:readline())
+
+    local sent <const> = { "", "1", "no end of line", "\0\r\n\0", random_bytes(1000000) }
+    local received <const> = {}
+    for i, data in ipairs(sent) do
+      received[i] = asyncio.create_task(exchange, port, data)
+    end
+    for i, data in ipairs(asyncio.gather(received):await()) do
+      assert.is_true(data == sent[i], "message " .. i)
+    end
+
+    writer:write " of one\n"
+    assert.equal("and a half of one\n", reader:readline())
+
+    child:interrupt()
+    local rest <const>, how <const>, status <const> = child:wait()
+    assert.equal("stopped\n", rest)
+    assert.equal("exit 0", how .. " " .. status)
+    assert.is_nil(reader:read(1))
+  end)
+
+  ait("fails where another server has the port", function()
+    local server <close> = asyncio.start_server(function() end, HOST, 0)
+    local port <const> = server:sockets()[1].port
+    local child <close> = start_server(port)
+    local taken <const> = ("OSError: bind 127.0.0.1:%d: address already in use"):format(port)
+    assert.is_truthy(child.greeting:find(taken, 1, true), child.greeting)
+    local _, _, status <const> = child:wait()
+    assert.equal(1, status)
   end)
 end)
