@@ -195,7 +195,6 @@ static int await(lua_State *L) {
   asy_future *f = asy_tofuture(L, rt, 1);
   if (asy_likely(f != NULL))
     return asy_await_future(L, rt, f, "await");
-  luaL_checkany(L, 1);
   if (!asy_await_is(L, rt, 1))
     return asy_await_typeerror(L, 1);
   asy_task_here(L, rt, "await");
@@ -222,7 +221,6 @@ static int isfuture(lua_State *L) {
 /* ensure_future(aw, ...) */
 static int ensure_future(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
-  luaL_checkany(L, 1);
   if (asy_tofuture(L, rt, 1) == NULL) {
     if (!asy_await_is(L, rt, 1))
       return asy_await_typeerror(L, 1);

@@ -73,9 +73,14 @@ void asy_error_push(lua_State *L, asy_rt *rt, asy_class cls, const char *fmt,
 
 int asy_error_raise(lua_State *L, asy_class cls, const char *fmt, ...) {
   va_list args;
+  bool misuse = cls == ASY_RUNTIME_ERROR || cls == ASY_INVALID_STATE_ERROR;
+  if (misuse)
+    luaL_where(L, 1);
   va_start(args, fmt);
   lua_pushvfstring(L, fmt, args);
   va_end(args);
+  if (misuse)
+    lua_concat(L, 2);
   asy_error_wrap(L, asy_rt_of(L), cls);
   return lua_error(L);
 }
@@ -297,6 +302,18 @@ static int exception(lua_State *L) {
 }
 
 
+/* misuse(message, level): raises the RuntimeError of a wrong state from Lua
+** code; the position is that of the level, as of 'error'. */
+static int misuse(lua_State *L) {
+  luaL_checkstring(L, 1);
+  luaL_where(L, (int)luaL_optinteger(L, 2, 1));
+  lua_pushvalue(L, 1);
+  lua_concat(L, 2);
+  asy_error_wrap(L, asy_rt_up(L), ASY_RUNTIME_ERROR);
+  return lua_error(L);
+}
+
+
 /* Whether the table at 'idx' can be asked for by isinstance. */
 static bool names_class(lua_State *L, int idx) {
   bool named;
@@ -357,6 +374,7 @@ void asy_error_open(lua_State *L) {
   static const luaL_Reg funcs[] = {
       {"exception", exception},
       {"isinstance", isinstance},
+      {"misuse", misuse},
       {NULL, NULL},
   };
   asy_rt *rt = asy_rt_of(L);

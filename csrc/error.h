@@ -41,7 +41,9 @@ void asy_error_wrap(lua_State *L, asy_rt *rt, asy_class cls);
 void asy_error_push(lua_State *L, asy_rt *rt, asy_class cls, const char *fmt,
                     ...);
 
-/* Raises such an exception. Returns nothing; 'int' is for 'return raise(...)'. */
+/* Raises such an exception. That of a wrong state (RuntimeError,
+** InvalidStateError) says where the calling Lua function is, as Lua's own errors
+** do. Returns nothing; 'int' is for 'return raise(...)'. */
 int asy_error_raise(lua_State *L, asy_class cls, const char *fmt, ...);
 
 /* Pushes an OSError for a libuv error code: "<syscall> <what>: connection

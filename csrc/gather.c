@@ -371,7 +371,6 @@ static int gather(lua_State *L) {
   bool as_list = is_list(L, rt), return_exceptions = false;
   lua_Integer n = lua_gettop(L);
   asy_gather *g;
-  luaL_checkany(L, 1);
   if (as_list) {
     lua_settop(L, 2);
     n = luaL_len(L, 1);

@@ -507,6 +507,7 @@ void asy_loop_open(lua_State *L) {
   };
   static const luaL_Reg meta[] = {
       {"__gc", loop_gc},
+      {"__close", loop_close},
       {"__tostring", loop_tostring},
       {"__index", loop_index},
       {"__newindex", loop_newindex},

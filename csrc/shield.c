@@ -55,7 +55,6 @@ static int shield(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   asy_shield *s;
   asy_future *inner;
-  luaL_checkany(L, 1);
   if (!asy_await_is(L, rt, 1))
     return asy_await_typeerror(L, 1);
   asy_loop_get(L, rt);

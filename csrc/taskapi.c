@@ -92,7 +92,6 @@ static void task_of_coroutine(lua_State *L, asy_rt *rt, int loopidx, int idx) {
 
 /* The argument must be an awaitable, but no future. */
 static void check_body(lua_State *L, asy_rt *rt, int arg) {
-  luaL_checkany(L, arg);
   if (!asy_await_is(L, rt, arg) || asy_tofuture(L, rt, arg) != NULL)
     asy_await_typeerror(L, arg);
 }
@@ -138,7 +137,7 @@ static int create_task(lua_State *L) {
 static int loop_create_task(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   asy_checkkind(L, 1, ASY_LOOP);
-  luaL_checkany(L, 2);
+  lua_settop(L, lua_gettop(L) < 2 ? 2 : lua_gettop(L));
   asy_task_create(L, rt, 1, 2);
   return 1;
 }

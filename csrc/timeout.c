@@ -370,10 +370,8 @@ static int wait_for(lua_State *L) {
   bool timed = !lua_isnoneornil(L, 2);
   lua_Number timeout_ = timed ? asy_checktime(L, 2) : 0;
   asy_task *t;
-  if (!asy_await_is(L, rt, 1)) {
-    luaL_checkany(L, 1);
+  if (!asy_await_is(L, rt, 1))
     return asy_await_typeerror(L, 1);
-  }
   if (lua_gettop(L) < 2)
     lua_settop(L, 2);
   t = asy_task_here(L, rt, "wait_for");

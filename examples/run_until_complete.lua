@@ -8,7 +8,7 @@ local function delay(seconds, ...)
   return ...
 end
 
-local loop <const> = asyncio.new_event_loop()
+local loop <close> = asyncio.new_event_loop() -- closed at the end
 
 print(loop:run_until_complete(delay, 0.01, "arguments", "follow"))
 
@@ -16,6 +16,3 @@ local task <const> = loop:create_task(delay, 0.01, "a task")
 print(task:done())
 print(loop:run_until_complete(task))
 print(task:done(), loop:is_running())
-
-loop:close()
-print(loop)

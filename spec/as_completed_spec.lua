@@ -15,7 +15,7 @@ end
 
 describe("as_completed", function()
   ait("gives tasks as they end", function()
-    local a, b, c = sleeper(0.003, "a"), sleeper(0.001, "b"), sleeper(0.002, "c")
+    local a, b, c = sleeper(0.08, "a"), sleeper(0.01, "b"), sleeper(0.04, "c")
     local order = {}
     for task in as_completed { a, b, c } do
       assert.is_true(task:done())
@@ -93,7 +93,7 @@ describe("as_completed", function()
   end)
 
   ait("can be left early", function()
-    local a, b, n = sleeper(0), sleeper(0.001), 0
+    local a, b, n = sleeper(0), sleeper(0.05), 0
     for task in as_completed { a, b } do
       n = n + 1
       if task == a then

@@ -1,6 +1,8 @@
 -- Runs Lua code in a process of its own, for what goes to stderr and for what
 -- happens when a state is closed.
 
+local helper = require "spec.helper"
+
 local child = {}
 
 -- The interpreter; the Makefile names another one for its special builds.
@@ -24,7 +26,7 @@ function child.run(code, env)
   local script, out, err = os.tmpname(), os.tmpname(), os.tmpname()
   do
     local file <close> = assert(io.open(script, "w"))
-    file:write('local asyncio = require "asyncio" ', code)
+    file:write(helper.script 'local asyncio = require "asyncio" ', code)
   end
   local words = { "LUA_PATH=" .. quote(package.path), "LUA_CPATH=" .. quote(package.cpath) }
   for name, value in pairs(env or {}) do

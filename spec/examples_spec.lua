@@ -83,7 +83,6 @@ local STDOUT <const> = {
     "false",
     "a task",
     "true\tfalse",
-    "<EventLoop running=false closed=true debug=false>",
   },
 
   ["echo_server.lua"] = lines {

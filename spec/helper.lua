@@ -121,6 +121,18 @@ local function command(script, opts)
   return table.concat(words, " ")
 end
 
+-- What makes the collector of a child as eager as that of the specs, on the
+-- script's first line.
+local EAGER <const> = {
+  incremental = 'collectgarbage("incremental", 1, 1000, 1) collectgarbage("setpause", 0) ',
+  generational = 'collectgarbage("generational", 1, 1) ',
+}
+
+-- Lua source for a child, under the collector that is asked for.
+function helper.script(source)
+  return (EAGER[os.getenv "ASYNCIO_TEST_GC"] or "") .. source
+end
+
 -- Runs Lua source in a process of its own, which is killed if it hangs.
 -- opts: stdin (text), env and args (tables), timeout (seconds, 60 if missing).
 -- Returns a table with stdout, stderr (in which the script is called "script"),
@@ -128,7 +140,7 @@ end
 function helper.run_script(source, opts)
   opts = opts or {}
   local script, input, out, err = os.tmpname(), os.tmpname(), os.tmpname(), os.tmpname()
-  write_file(script, source)
+  write_file(script, helper.script(source))
   write_file(input, opts.stdin or "")
   local line = ("%s <%s >%s 2>%s"):format(command(script, opts), input, out, err)
   local _, how, number = os.execute(line)

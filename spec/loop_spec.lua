@@ -331,6 +331,16 @@ describe("the settings of a loop", function()
 end)
 
 describe("a closed loop", function()
+  it("is closed at the end of a scope", function()
+    local loop
+    do
+      local scope <close> = asyncio.new_event_loop()
+      loop = scope
+      assert.is_false(loop:is_closed())
+    end
+    assert.is_true(loop:is_closed())
+  end)
+
   it("knows the time, and says that it is closed", function()
     local loop = asyncio.new_event_loop()
     loop:close()

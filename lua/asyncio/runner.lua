@@ -12,7 +12,7 @@ local function check_runner(self, method)
     error(("bad argument #1 to '%s' (asyncio.Runner expected, got %s)"):format(method, got), 3)
   end
   if self._closed then
-    error(core.RuntimeError "the runner is closed")
+    core.misuse("the runner is closed", 3)
   end
 end
 
@@ -37,7 +37,7 @@ local function open(self)
     loop = core.new_event_loop()
   end
   if not core.isinstance(loop, core.EventLoop) then
-    error(core.RuntimeError "loop_factory did not return an event loop")
+    core.misuse("loop_factory did not return an event loop", 0)
   end
   if self._debug ~= nil then
     loop:set_debug(self._debug)
@@ -100,7 +100,7 @@ end
 
 local function check_no_loop(fname)
   if core.is_running() then
-    error(core.RuntimeError(("'%s' cannot be called while an event loop is running"):format(fname)))
+    core.misuse(("'%s' cannot be called while an event loop is running"):format(fname), 3)
   end
 end
 
