@@ -2,41 +2,11 @@
 -- nothing else.
 
 local asyncio = require "asyncio"
+local public = require "spec.public"
 
 local path <const> = "lua/asyncio/meta.lua"
 
-local function sorted_keys(t, wanted)
-  local list = {}
-  for key in pairs(t) do
-    if type(key) == "string" and (wanted == nil or wanted(key, t[key])) then
-      list[#list + 1] = key
-    end
-  end
-  table.sort(list)
-  return list
-end
-
-local function is_method(name, value)
-  return type(value) == "function" and not name:find "^__"
-end
-
--- The methods of a class: a Runner has them itself, exceptions have none.
-local function methods_of(class)
-  if asyncio.Runner == class then
-    return class
-  elseif rawget(class, "__index") then
-    return {}
-  end
-  return getmetatable(class).__index
-end
-
--- The names of a class' own methods, without those of its base.
-local function own_methods(class)
-  local base = class.__base and methods_of(class.__base) or {}
-  return sorted_keys(methods_of(class), function(name, value)
-    return is_method(name, value) and base[name] == nil
-  end)
-end
+local sorted_keys <const> = public.sorted_keys
 
 -- Each function of the stub's text: its name, its parameters, and the comment
 -- above it.
@@ -93,8 +63,8 @@ describe("the stub", function()
     local seen = 0
     for name, class in pairs(asyncio) do
       if type(class) == "table" then
-        local methods = own_methods(class)
-        assert.are.same(methods, sorted_keys(stub[name], is_method), name)
+        local methods = public.own_methods(class)
+        assert.are.same(methods, sorted_keys(stub[name], public.is_method), name)
         seen = seen + #methods
       end
     end

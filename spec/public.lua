@@ -1,0 +1,43 @@
+-- What the library shows to its users: the names of require "asyncio", and the
+-- methods of its classes. For the specs of the stub and of the reference.
+
+local asyncio = require "asyncio"
+
+local public = {}
+
+-- The string keys of a table, or those that 'wanted' takes, in order.
+function public.sorted_keys(t, wanted)
+  local list = {}
+  for key in pairs(t) do
+    if type(key) == "string" and (wanted == nil or wanted(key, t[key])) then
+      list[#list + 1] = key
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+function public.is_method(name, value)
+  return type(value) == "function" and not name:find "^__"
+end
+
+-- The methods of a class, those of its bases among them: a Runner has them
+-- itself, exceptions have none.
+function public.methods(class)
+  if asyncio.Runner == class then
+    return class
+  elseif rawget(class, "__index") then
+    return {}
+  end
+  return getmetatable(class).__index
+end
+
+-- The names of a class' own methods, without those of its base.
+function public.own_methods(class)
+  local base = class.__base and public.methods(class.__base) or {}
+  return public.sorted_keys(public.methods(class), function(name, value)
+    return public.is_method(name, value) and base[name] == nil
+  end)
+end
+
+return public
