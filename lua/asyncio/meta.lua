@@ -192,7 +192,6 @@ function asyncio.EventLoop:get_debug() end
 ---@param fd integer | file*
 ---@param fn function
 ---@param ... any
----@return asyncio.Handle
 function asyncio.EventLoop:add_reader(fd, fn, ...) end
 
 -- As loop.remove_reader.
@@ -205,7 +204,6 @@ function asyncio.EventLoop:remove_reader(fd) end
 ---@param fd integer | file*
 ---@param fn function
 ---@param ... any
----@return asyncio.Handle
 function asyncio.EventLoop:add_writer(fd, fn, ...) end
 
 -- As loop.remove_writer.
@@ -776,24 +774,24 @@ function asyncio.exception(name, base) end
 
 -- The class of all exceptions. As BaseException.
 ---@class asyncio.Error: asyncio.Class
----@overload fun(message?: any): asyncio.Error
+---@overload fun(message?: any, fields?: table): asyncio.Error
 ---@field message any nil without one
 ---@field traceback? string once it has crossed a task
 asyncio.Error = {}
 
 -- As asyncio.BrokenBarrierError.
 ---@class asyncio.BrokenBarrierError: asyncio.Error
----@overload fun(message?: any): asyncio.BrokenBarrierError
+---@overload fun(message?: any, fields?: table): asyncio.BrokenBarrierError
 asyncio.BrokenBarrierError = {}
 
 -- As asyncio.CancelledError.
 ---@class asyncio.CancelledError: asyncio.Error
----@overload fun(message?: any): asyncio.CancelledError
+---@overload fun(message?: any, fields?: table): asyncio.CancelledError
 asyncio.CancelledError = {}
 
 -- Nothing can wake the loop; the message says which task waits for what.
 ---@class asyncio.DeadlockError: asyncio.Error
----@overload fun(message?: any): asyncio.DeadlockError
+---@overload fun(message?: any, fields?: table): asyncio.DeadlockError
 asyncio.DeadlockError = {}
 
 -- As ExceptionGroup.
@@ -804,35 +802,35 @@ asyncio.ExceptionGroup = {}
 
 -- As asyncio.IncompleteReadError.
 ---@class asyncio.IncompleteReadError: asyncio.Error
----@overload fun(message?: any): asyncio.IncompleteReadError
+---@overload fun(message?: any, fields?: table): asyncio.IncompleteReadError
 ---@field partial string what was read
 ---@field expected? integer
 asyncio.IncompleteReadError = {}
 
 -- As asyncio.InvalidStateError.
 ---@class asyncio.InvalidStateError: asyncio.Error
----@overload fun(message?: any): asyncio.InvalidStateError
+---@overload fun(message?: any, fields?: table): asyncio.InvalidStateError
 asyncio.InvalidStateError = {}
 
 -- As KeyboardInterrupt.
 ---@class asyncio.KeyboardInterrupt: asyncio.Error
----@overload fun(message?: any): asyncio.KeyboardInterrupt
+---@overload fun(message?: any, fields?: table): asyncio.KeyboardInterrupt
 asyncio.KeyboardInterrupt = {}
 
 -- As asyncio.LimitOverrunError.
 ---@class asyncio.LimitOverrunError: asyncio.Error
----@overload fun(message?: any): asyncio.LimitOverrunError
+---@overload fun(message?: any, fields?: table): asyncio.LimitOverrunError
 ---@field consumed integer
 asyncio.LimitOverrunError = {}
 
 -- As LookupError.
 ---@class asyncio.LookupError: asyncio.Error
----@overload fun(message?: any): asyncio.LookupError
+---@overload fun(message?: any, fields?: table): asyncio.LookupError
 asyncio.LookupError = {}
 
 -- As OSError.
 ---@class asyncio.OSError: asyncio.Error
----@overload fun(message?: any): asyncio.OSError
+---@overload fun(message?: any, fields?: table): asyncio.OSError
 ---@field code string such as "ECONNREFUSED"
 ---@field errno integer
 ---@field syscall string
@@ -842,27 +840,27 @@ asyncio.OSError = {}
 
 -- As asyncio.QueueEmpty.
 ---@class asyncio.QueueEmpty: asyncio.Error
----@overload fun(message?: any): asyncio.QueueEmpty
+---@overload fun(message?: any, fields?: table): asyncio.QueueEmpty
 asyncio.QueueEmpty = {}
 
 -- As asyncio.QueueFull.
 ---@class asyncio.QueueFull: asyncio.Error
----@overload fun(message?: any): asyncio.QueueFull
+---@overload fun(message?: any, fields?: table): asyncio.QueueFull
 asyncio.QueueFull = {}
 
 -- As asyncio.QueueShutDown.
 ---@class asyncio.QueueShutDown: asyncio.Error
----@overload fun(message?: any): asyncio.QueueShutDown
+---@overload fun(message?: any, fields?: table): asyncio.QueueShutDown
 asyncio.QueueShutDown = {}
 
 -- As RuntimeError.
 ---@class asyncio.RuntimeError: asyncio.Error
----@overload fun(message?: any): asyncio.RuntimeError
+---@overload fun(message?: any, fields?: table): asyncio.RuntimeError
 asyncio.RuntimeError = {}
 
 -- As asyncio.TimeoutError.
 ---@class asyncio.TimeoutError: asyncio.Error
----@overload fun(message?: any): asyncio.TimeoutError
+---@overload fun(message?: any, fields?: table): asyncio.TimeoutError
 asyncio.TimeoutError = {}
 
 -- }======
