@@ -245,10 +245,14 @@ static int timed_out(lua_State *L) {
 }
 
 
-/* Leaves the innermost scope, which is that of the ending wait_for. */
+/* Leaves the scope of the ending wait_for, the innermost one of the pool; those
+** of timeouts that nobody has closed may lie further in. */
 static bool leave(asy_task *t) {
   asy_scope *s = asy_of(t->scopes.next, asy_scope, link);
-  bool own = scope_exit(t, s);
+  bool own;
+  while (asy_unlikely(!s->pooled))
+    s = asy_of(s->link.next, asy_scope, link);
+  own = scope_exit(t, s);
   scope_give(s);
   return own;
 }

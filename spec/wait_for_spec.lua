@@ -139,6 +139,15 @@ describe("wait_for", function()
     end, 0.001)
   end)
 
+  ait("ends its own deadline, not that of a timeout nobody closed", function()
+    assert.equal("done", wait_for(function()
+      asyncio.timeout(1000)
+      return "done"
+    end, 0.001))
+    asyncio.sleep(0.003)
+    assert.equal(0, asyncio.current_task():cancelling())
+  end)
+
   ait("tells a cancelled future from a timeout", function()
     local future = asyncio.Future()
     asyncio.get_running_loop():call_soon(future.cancel, future, "away")
