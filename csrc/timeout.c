@@ -287,6 +287,17 @@ static int function_done(lua_State *L, int status, lua_KContext ctx) {
 }
 
 
+/* The task must be cancellable by itself here: what it waits for was cancelled
+** already, and perhaps takes its time. */
+static asy_future *late_abort(asy_task *t) {
+  asy_list_remove(&t->watch.link);
+  return NULL;
+}
+
+
+static const asy_wait late_wait = {"future", late_abort};
+
+
 /* The future was cancelled because there was no time at all for it. */
 static int late_woken(lua_State *L, int status, lua_KContext ctx) {
   asy_task *t = asy_rt_up(L)->task;
@@ -305,7 +316,7 @@ static int wait_late(lua_State *L, asy_task *t, asy_future *f) {
   if (f->state != ASY_PENDING)
     return late_woken(L, LUA_OK, 0);
   asy_await_watch(L, t, f);
-  return asy_park(L, t, &asy_wait_future, f, 0, late_woken);
+  return asy_park(L, t, &late_wait, f, 0, late_woken);
 }
 
 
