@@ -7,6 +7,8 @@
 #include "error.h"
 #include "report.h"
 
+#define MAX_DEPTH 64 /* of completions that complete others */
+
 
 /* {====== Making ====== */
 
@@ -90,6 +92,18 @@ void asy_future_done(asy_future *f, asy_state state) {
     asy_list_remove(&w->link);
     w->fire(w, f);
   }
+}
+
+
+bool asy_future_follow(asy_future *f, asy_state state) {
+  if (f->rt->depth >= MAX_DEPTH)
+    return false;
+  if (state != ASY_CANCELLED)
+    f->flags |= ASY_UNSETTLED;
+  f->rt->depth++;
+  asy_future_done(f, state);
+  f->rt->depth--;
+  return true;
 }
 
 

@@ -93,6 +93,11 @@ static inline void asy_future_watch(asy_future *f, asy_watch *w,
 ** Never raises, runs no Lua. */
 void asy_future_done(asy_future *f, asy_state state);
 
+/* The same for a pending future that stands for others, and that others may
+** stand for in turn: its value is still with those. When the C stack is deep
+** this does nothing and returns false: the loop has to do it. */
+bool asy_future_follow(asy_future *f, asy_state state);
+
 /* Ends the pending future at 'idx' with the 'n' values on the top, which it
 ** pops. May raise, before anything changed. */
 void asy_future_setresult(lua_State *L, int idx, int n);

@@ -30,8 +30,6 @@ typedef struct asy_gather {
   asy_child child[];
 } asy_gather;
 
-#define MAX_DEPTH 64
-
 
 /* {====== Completing ====== */
 
@@ -41,26 +39,21 @@ static void unpin_if_over(asy_gather *g) {
 }
 
 
-/* Ends the gather. A gather may be the child of another, and so on: below some
-** depth the loop goes on with it. */
+/* Ends the gather; below some depth the loop goes on with it. */
 static void gather_complete(asy_gather *g, asy_state state) {
-  asy_rt *rt = g->fut.rt;
-  g->fut.flags |= ASY_UNSETTLED;
-  if (rt->depth >= MAX_DEPTH) {
-    g->outcome = (uint8_t)state;
-    asy_loop_ready(g->fut.loop, &g->ready);
+  if (asy_future_follow(&g->fut, state))
     return;
-  }
-  rt->depth++;
-  asy_future_done(&g->fut, state);
-  rt->depth--;
+  g->outcome = (uint8_t)state;
+  asy_loop_ready(g->fut.loop, &g->ready);
 }
 
 
+/* Whoever has called set_result meanwhile has ended it before. */
 static void gather_run(lua_State *L, asy_ready *e) {
   asy_gather *g = asy_of(e, asy_gather, ready);
   (void)L;
-  asy_future_done(&g->fut, (asy_state)g->outcome);
+  if (g->fut.state == ASY_PENDING)
+    asy_future_follow(&g->fut, (asy_state)g->outcome);
   unpin_if_over(g);
 }
 

@@ -8,16 +8,46 @@
 typedef struct asy_shield {
   asy_future fut;
   asy_watch watch; /* of the inner future */
+  asy_ready ready; /* ends it when the C stack is deep */
+  uint8_t outcome; /* state to come, when 'ready' is queued */
 } asy_shield;
 
 
+static void unpin(asy_shield *s) {
+  asy_unpin(asy_rt_state(s->fut.rt), s->fut.rt, &s->fut.slot);
+}
+
+
+/* The inner future is done. Whoever has cancelled the shield meanwhile, or has
+** called set_result, has ended it before. */
+static void shield_run(lua_State *L, asy_ready *e) {
+  asy_shield *s = asy_of(e, asy_shield, ready);
+  (void)L;
+  if (s->fut.state == ASY_PENDING)
+    asy_future_follow(&s->fut, (asy_state)s->outcome);
+  unpin(s);
+}
+
+
+static void shield_lost(lua_State *L, asy_ready *e) {
+  (void)L;
+  (void)e; /* shield_run cannot raise */
+}
+
+
+static const asy_ready_ops shield_entry = {shield_run, shield_lost, shield_run};
+
+
+/* Shields of shields of shields...: below some depth the loop goes on. */
 static void inner_done(asy_watch *w, asy_future *inner) {
   asy_shield *s = asy_of(w, asy_shield, watch);
-  asy_rt *rt = s->fut.rt;
-  if (inner->state != ASY_CANCELLED)
-    s->fut.flags |= ASY_UNSETTLED;
-  asy_future_done(&s->fut, (asy_state)inner->state);
-  asy_unpin(asy_rt_state(rt), rt, &s->fut.slot);
+  if (s->fut.state == ASY_PENDING &&
+      !asy_future_follow(&s->fut, (asy_state)inner->state)) {
+    s->outcome = inner->state;
+    asy_loop_ready(s->fut.loop, &s->ready);
+    return;
+  }
+  unpin(s);
 }
 
 
@@ -26,7 +56,8 @@ static bool shield_cancel(asy_future *f) {
   asy_shield *s = (asy_shield *)f;
   asy_list_remove(&s->watch.link);
   asy_future_done(f, ASY_CANCELLED);
-  asy_unpin(asy_rt_state(f->rt), f->rt, &f->slot);
+  if (!asy_ready_queued(&s->ready)) /* else when its turn comes */
+    unpin(s);
   return true;
 }
 
@@ -66,6 +97,7 @@ static int shield(lua_State *L) {
   asy_future_pushloop(L, 2);
   s = (asy_shield *)asy_future_new(L, rt, ASY_SHIELD, sizeof(asy_shield),
                                    ASY_FUT_VALUES, 3);
+  s->ready.ops = &shield_entry;
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, ASY_FUT_VALUE);
   s->fut.slot = asy_pin(L, rt, -1);

@@ -166,6 +166,27 @@ describe("gather", function()
     assert.is_true(leaf:cancelled())
   end)
 
+  it("that was given a result on the way down a deep nest keeps it", function()
+    assert.equal("mine\tmine\n", helper.check_script [[
+      local asyncio = require "asyncio"
+      asyncio.run(function()
+        local nest = { asyncio.Future() }
+        for i = 1, 100 do
+          nest[i + 1] = asyncio.gather(nest[i])
+        end
+        nest[1]:set_result("leaf")
+        for _, future in ipairs(nest) do
+          if not future:done() then
+            future:set_result("mine")
+          end
+        end
+        local before = nest[66]:result()
+        asyncio.sleep(0.001)
+        print(before, (nest[66]:result()))
+      end)
+    ]])
+  end)
+
   ait("does not report the late errors of its children", function()
     local reports = 0
     asyncio.get_running_loop():set_exception_handler(function()

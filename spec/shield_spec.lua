@@ -49,6 +49,46 @@ describe("shield", function()
     assert.equal(future, shield(future))
   end)
 
+  it("that was given a result keeps it", function()
+    assert.equal("1\n", helper.check_script [[
+      local asyncio = require "asyncio"
+      local inner = asyncio.Future()
+      local outer = asyncio.shield(inner)
+      outer:set_result(1)
+      inner:set_result(2)
+      print(outer:result())
+    ]])
+  end)
+
+  it("of shields of shields needs no deep C stack", function()
+    assert.equal("done\n", helper.check_script [[
+      local asyncio = require "asyncio"
+      asyncio.run(function()
+        local inner = asyncio.Future()
+        local outer = inner
+        for _ = 1, 200000 do
+          outer = asyncio.shield(outer)
+        end
+        inner:set_result("done")
+        print(outer:await())
+      end)
+    ]])
+  end)
+
+  ait("can be cancelled on the way down a deep nest", function()
+    local inner = asyncio.Future()
+    local nest = { inner }
+    for i = 1, 200 do
+      nest[i + 1] = shield(nest[i])
+    end
+    inner:set_result(1)
+    assert.is_true(nest[200]:cancel())
+    asyncio.sleep(0.001)
+    assert.is_true(nest[200]:cancelled())
+    assert.is_true(nest[201]:cancelled())
+    assert.equal(1, nest[50]:result())
+  end)
+
   ait("leaves a late error of the inner task to the exception handler", function()
     local seen = {}
     asyncio.get_running_loop():set_exception_handler(function(_, context)
