@@ -15,13 +15,29 @@
 
 /* {====== Which loop ====== */
 
+/* Pushes the loop, found among the keys of the table on the top. */
+static void find_loop(lua_State *L, asy_loop *loop) {
+  for (lua_pushnil(L); lua_next(L, -2) != 0;) {
+    lua_pop(L, 1);
+    if (lua_type(L, -1) == LUA_TUSERDATA && lua_touserdata(L, -1) == loop)
+      return;
+  }
+  lua_pushnil(L); /* never: it is a key as long as it is there */
+}
+
+
+/* What is only reached by finalizers has gone from the values of weak tables
+** before they run, but not from the keys. */
 void asy_loop_push(lua_State *L, asy_loop *loop) {
   if (asy_likely(loop == loop->rt->running)) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, loop->rt->running_loop);
     return;
   }
   lua_rawgeti(L, LUA_REGISTRYINDEX, loop->rt->loops);
-  lua_rawgetp(L, -1, loop);
+  if (lua_rawgetp(L, -1, loop) == LUA_TNIL) {
+    lua_pop(L, 1);
+    find_loop(L, loop);
+  }
   lua_remove(L, -2);
 }
 
@@ -75,6 +91,9 @@ static asy_loop *loop_new(lua_State *L, asy_rt *rt) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, rt->loops);
   lua_pushvalue(L, -2);
   lua_rawsetp(L, -2, loop);
+  lua_pushvalue(L, -2);
+  lua_pushboolean(L, 1);
+  lua_rawset(L, -3);
   lua_pop(L, 1);
   err = asy_engine_new(loop);
   if (err != 0) {
@@ -306,15 +325,11 @@ static int loop_close(lua_State *L) {
 
 
 /* While uv_run is on the C stack (the state is closed from inside a task) the
-** engine is in use: the runtime frees it at the very end. The weak table has
-** lost a loop that is being collected, and gets it back for the reports. */
+** engine is in use: the runtime frees it at the very end. */
 static int loop_gc(lua_State *L) {
   asy_loop *loop = check_loop(L);
   if (loop->rt->running == loop || loop->engine == NULL)
     return 0;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, loop->rt->loops);
-  lua_pushvalue(L, 1);
-  lua_rawsetp(L, -2, loop);
   asy_loop_close(L, loop);
   return 0;
 }

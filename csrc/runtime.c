@@ -73,7 +73,7 @@ static int rt_gc(lua_State *L) {
 static int weak_table(lua_State *L) {
   lua_newtable(L);
   lua_newtable(L);
-  lua_pushliteral(L, "v");
+  lua_pushliteral(L, "kv");
   lua_setfield(L, -2, "__mode");
   lua_setmetatable(L, -2);
   return luaL_ref(L, LUA_REGISTRYINDEX);

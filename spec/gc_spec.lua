@@ -226,6 +226,26 @@ describe("objects collected in any order", function()
   end)
 end)
 
+describe("a loop that only a finalizer reaches", function()
+  it("can be run and closed there", function()
+    local stdout = helper.check_script [[
+      local asyncio = require "asyncio"
+      setmetatable({ loop = asyncio.new_event_loop() }, { __gc = function(self)
+        local loop = self.loop
+        print(loop:run_until_complete(function()
+          print(asyncio.get_running_loop() == loop)
+          return asyncio.create_task(asyncio.sleep, 0.001, "ran"):await()
+        end))
+        loop:create_task(asyncio.sleep, 1000)
+        loop:close()
+        print(loop:is_closed())
+      end })
+      collectgarbage()
+    ]]
+    assert.equal("true\nran\ntrue\n", stdout)
+  end)
+end)
+
 describe("collecting at every step", function()
   helper.ait("changes nothing", function()
     local var = asyncio.ContextVar("var", 0)
