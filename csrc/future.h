@@ -20,6 +20,7 @@ typedef enum asy_state {
 #define ASY_REPORTED 2  /* its lost error was told to the handler */
 #define ASY_UNSETTLED 4 /* its value is still with those it stands for */
 #define ASY_KILLED 8    /* a task whose loop closes: it wakes up no more */
+#define ASY_MARKED 16   /* scratch of whoever looks for duplicates */
 
 struct asy_future;
 
@@ -39,7 +40,6 @@ typedef struct asy_future {
   uint32_t slot;    /* pin, while C points here */
   asy_loop *loop;   /* alive by the user value below */
   asy_list watchers;
-  uint32_t mark; /* scratch of whoever looks for duplicates */
 } asy_future;
 
 /* User values of a future. */

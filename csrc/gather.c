@@ -287,13 +287,13 @@ uint32_t asy_wait_unique(lua_State *L, int list, lua_Integer n,
     lua_rawgeti(L, list, i);
     f = (asy_future *)lua_touserdata(L, -1);
     lua_pop(L, 1);
-    if (f->mark == 0) {
-      f->mark = 1;
+    if (!(f->flags & ASY_MARKED)) {
+      f->flags |= ASY_MARKED;
       futures[count++] = f;
     }
   }
   for (uint32_t i = 0; i < count; i++)
-    futures[i]->mark = 0;
+    futures[i]->flags &= (uint8_t)~ASY_MARKED;
   return count;
 }
 

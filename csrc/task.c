@@ -280,7 +280,7 @@ asy_task *asy_task_new(lua_State *L, asy_rt *rt, int loopidx, int nargs) {
   lua_insert(L, body); /* task, body, arguments */
   asy_list_init(&t->scopes);
   t->ready.ops = &task_ops;
-  t->id = (uint32_t)++rt->last_id;
+  t->id = ++rt->last_id;
   t->nargs = (uint8_t)nargs;
   t->tflags = rt->contexts ? ASY_TASK_CONTEXT : 0;
   for (int i = nargs; i >= 1; i--)

@@ -40,8 +40,8 @@ typedef struct asy_task {
   };
   lua_State *co;   /* its thread, NULL before the first step */
   asy_list scopes; /* its timeouts, the innermost first */
-  uint32_t id;
-  uint16_t cancels; /* cancellations asked for and not taken back */
+  uint64_t id;
+  uint32_t cancels; /* cancellations asked for and not taken back */
   uint8_t tflags;
   uint8_t nargs; /* arguments of the body that wait in user values */
 } asy_task;

@@ -19,7 +19,7 @@ void asy_task_pushname(lua_State *L, asy_task *t, int idx) {
   if (asy_future_getextra(L, idx, "name") == LUA_TSTRING)
     return;
   lua_pop(L, 1);
-  lua_pushfstring(L, "Task-%d", (int)t->id);
+  lua_pushfstring(L, "Task-%I", (LUAI_UACINT)t->id);
 }
 
 

@@ -19,7 +19,7 @@ void asy_task_sort(lua_State *L, int idx, uint32_t n) {
   for (uint32_t gap = n / 2; gap > 0; gap /= 2) {
     for (uint32_t i = gap + 1; i <= n; i++) {
       uint32_t j = i;
-      uint32_t id = task_at(L, idx, i)->id;
+      uint64_t id = task_at(L, idx, i)->id;
       lua_rawgeti(L, idx, i);
       for (; j > gap && task_at(L, idx, j - gap)->id > id; j -= gap) {
         lua_rawgeti(L, idx, j - gap);

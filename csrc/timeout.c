@@ -22,7 +22,7 @@ typedef struct asy_scope {
   uint8_t state;
   bool pooled;      /* of a wait_for: in C memory, not a userdata */
   bool timed;       /* has a deadline, 'timer.when' */
-  uint16_t cancels; /* of the task, at the entry */
+  uint32_t cancels; /* of the task, at the entry */
   uint32_t slot;    /* pin, while in the task's list */
   asy_task *task;   /* NULL once left */
   asy_list link;    /* in the task's scopes; in the pool by 'next' */

@@ -182,6 +182,15 @@ describe("a cancellation's message", function()
     assert.is_true(inner:cancelled())
   end)
 
+  ait("counts as often as it is asked for", function()
+    local task = started(function() asyncio.sleep(1000) end)
+    for _ = 1, 70000 do
+      task:cancel()
+    end
+    assert.equal(70000, task:cancelling())
+    helper.raises(asyncio.CancelledError, task.await, task)
+  end)
+
   ait("before the start is not lost", function()
     local task = asyncio.create_task(asyncio.sleep, 0)
     task:cancel "early"
