@@ -58,7 +58,10 @@ unsigned asy_task_uncancel(asy_task *t) {
 
 void asy_task_pushcancelled(lua_State *L, asy_task *t) {
   asy_pin_push(L, t->fut.rt, t->fut.slot);
-  asy_future_getextra(L, -1, "message");
+  if (asy_future_getextra(L, -1, "message") != LUA_TNIL) {
+    lua_pushnil(L); /* the next cancellation has its own, or none */
+    asy_future_setextra(L, -3, "message");
+  }
   lua_remove(L, -2);
   asy_error_wrap(L, t->fut.rt, ASY_CANCELLED_ERROR);
 }

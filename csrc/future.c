@@ -149,10 +149,18 @@ bool asy_future_cancel(asy_future *f) {
 }
 
 
+/* Whether the future at 'idx' was cancelled with a message before. */
+static bool has_message(lua_State *L, int idx) {
+  bool has = asy_future_getextra(L, idx, "message") != LUA_TNIL;
+  lua_pop(L, 1);
+  return has;
+}
+
+
 bool asy_future_cancelwith(lua_State *L, asy_future *f, int idx, int msg) {
   if (f->state != ASY_PENDING)
     return false;
-  if (!lua_isnoneornil(L, msg)) {
+  if (!lua_isnoneornil(L, msg) || has_message(L, idx)) {
     lua_pushvalue(L, msg);
     asy_future_setextra(L, idx, "message");
   }

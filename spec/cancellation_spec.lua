@@ -182,6 +182,24 @@ describe("a cancellation's message", function()
     assert.is_true(inner:cancelled())
   end)
 
+  ait("without a message has none, whatever the one before had", function()
+    local t = helper.trace()
+    local task = started(function()
+      for _ = 1, 3 do
+        local _, err = pcall(asyncio.sleep, 1000)
+        t(tostring(err.message))
+      end
+    end)
+    task:cancel "first"
+    asyncio.sleep(0)
+    task:cancel()
+    asyncio.sleep(0)
+    task:cancel "second"
+    task:cancel()
+    task:await()
+    assert.same({ "first", "nil", "nil" }, t:list())
+  end)
+
   ait("counts as often as it is asked for", function()
     local task = started(function() asyncio.sleep(1000) end)
     for _ = 1, 70000 do
