@@ -263,10 +263,14 @@ static int var_reset(lua_State *L) {
 /* {====== Lua's view ====== */
 
 /* Restores what was current before ctx:run: the value at 'previous' for the
-** running task, else the reference at that place. */
+** running task, else the reference at that place. A coroutine may have carried
+** the call from the one to the other, where there is nothing to restore. */
 static void leave_run(lua_State *L, asy_rt *rt, int ctx, int previous) {
+  bool was_task = lua_type(L, previous) != LUA_TNUMBER;
   ((asy_context *)lua_touserdata(L, ctx))->entered = false;
-  if (rt->task != NULL) {
+  if (was_task != (rt->task != NULL))
+    return;
+  if (was_task) {
     asy_task_push(L, rt->task);
     lua_pushvalue(L, previous);
     asy_context_settask(L, -2);

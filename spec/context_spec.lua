@@ -179,6 +179,24 @@ describe("a context", function()
     assert.equal("free", context:run(function() return "free" end))
   end)
 
+  it("can be left outside of the task that entered it", function()
+    assert.equal("main\n", helper.check_script [[
+      local asyncio = require "asyncio"
+      local var = asyncio.ContextVar("var", "none")
+      local context = asyncio.copy_context()
+      var:set "main"
+      local resume
+      asyncio.run(function()
+        resume = coroutine.wrap(function()
+          context:run(coroutine.yield)
+        end)
+        resume()
+      end)
+      resume()
+      print(var:get())
+    ]])
+  end)
+
   ait("is copied without a tie", function()
     local var = asyncio.ContextVar "var"
     var:set(1)
