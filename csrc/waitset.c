@@ -41,6 +41,9 @@ typedef struct asy_waitset {
   asy_member member[];
 } asy_waitset;
 
+static const char *const other_loop =
+    "the futures belong to a different event loop";
+
 /* User value of a set: the list of its futures, in the order of the members. */
 #define SET_LIST 1
 
@@ -282,9 +285,7 @@ static int wait_(lua_State *L) {
     return push_results(L, set);
   t = asy_task_here(L, rt, "wait");
   if (set->loop != t->fut.loop)
-    return asy_error_raise(
-        L, ASY_RUNTIME_ERROR,
-        "wait: the futures belong to a different event loop");
+    return asy_error_raise(L, ASY_RUNTIME_ERROR, "wait: %s", other_loop);
   return wait_park(L, t, set, timed, timeout);
 }
 
@@ -360,6 +361,8 @@ static int iterator_next(lua_State *L, int status, lua_KContext ctx) {
   if (set->left == 0)
     return 0;
   t = asy_task_here(L, rt, "as_completed");
+  if (set->loop != t->fut.loop)
+    return asy_error_raise(L, ASY_RUNTIME_ERROR, "as_completed: %s", other_loop);
   if (set->task != NULL)
     return asy_error_raise(L, ASY_RUNTIME_ERROR,
                            "another task waits in this iterator");
@@ -416,6 +419,8 @@ static int as_completed(lua_State *L) {
   lua_createtable(L, (int)n, 0);
   asy_wait_children(L, rt, 1, 3, 2, n);
   set = set_new(L, rt, 3, n, "as_completed");
+  if (set->loop != NULL)
+    asy_loop_checkopen(L, set->loop);
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_pushvalue(L, 4);
   lua_pushcclosure(L, iterator, 2);

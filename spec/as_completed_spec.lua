@@ -128,6 +128,27 @@ describe("as_completed", function()
     assert.equal(future, waiter:await())
   end)
 
+  it("refuses futures of a closed loop", function()
+    assert.equal("true\n", helper.check_script [[
+      local asyncio = require "asyncio"
+      local loop = asyncio.new_event_loop()
+      local future = loop:create_future()
+      loop:close()
+      local ok, err = pcall(asyncio.as_completed, { future }, { timeout = 1 })
+      print(not ok and asyncio.isinstance(err, asyncio.RuntimeError))
+    ]])
+  end)
+
+  ait("refuses to wait for futures of another loop", function()
+    local loop <close> = setmetatable({ asyncio.new_event_loop() }, {
+      __close = function(self)
+        self[1]:close()
+      end,
+    })
+    local iterator = as_completed { loop[1]:create_future() }
+    helper.raises(asyncio.RuntimeError, iterator)
+  end)
+
   ait("may be collected while tasks run", function()
     local a = sleeper(0.002)
     as_completed { a }
