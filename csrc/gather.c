@@ -258,13 +258,24 @@ static asy_future *ensure_child(lua_State *L, asy_rt *rt, int list, int seen,
 }
 
 
+/* A metamethod may claim any length. */
+lua_Integer asy_wait_length(lua_State *L, int arg) {
+  lua_Integer n;
+  luaL_checktype(L, arg, LUA_TTABLE);
+  n = luaL_len(L, arg);
+  luaL_argcheck(L, n >= 0, arg, "the list has a negative length");
+  luaL_argcheck(L, n < INT32_MAX, arg, "the list is too long");
+  return n;
+}
+
+
 int asy_wait_children(lua_State *L, asy_rt *rt, int arg, int list, int src,
                       lua_Integer n) {
   int seen;
   lua_newtable(L);
   seen = lua_gettop(L);
   for (lua_Integer i = 1; i <= n; i++) {
-    lua_rawgeti(L, src, i);
+    lua_geti(L, src, i);
     if (!asy_await_is(L, rt, -1)) {
       lua_pushfstring(L, "awaitable expected at [%I], got %s", (LUAI_UACINT)i,
                       luaL_typename(L, -1));
@@ -366,7 +377,7 @@ static int gather(lua_State *L) {
   asy_gather *g;
   if (as_list) {
     lua_settop(L, 2);
-    n = luaL_len(L, 1);
+    n = asy_wait_length(L, 1);
     if (!lua_isnil(L, 2)) {
       luaL_checktype(L, 2, LUA_TTABLE);
       lua_getfield(L, 2, "return_exceptions");

@@ -7,6 +7,9 @@
 
 #include "future.h"
 
+/* The length of the argument, a list of awaitables. */
+lua_Integer asy_wait_length(lua_State *L, int arg);
+
 /* Fills the list at 'list' with futures of the 'n' awaitables of the list at
 ** 'src', on the loop at index 1; an awaitable that stands there twice runs
 ** once. An element that is none is an error of argument 'arg', before any

@@ -227,10 +227,8 @@ static int wait_park(lua_State *L, asy_task *t, asy_waitset *set, bool timed,
 /* Replaces the list at 1 by a copy; its elements must be futures. */
 static lua_Integer copy_futures(lua_State *L, asy_rt *rt) {
   lua_Integer n;
-  luaL_checktype(L, 1, LUA_TTABLE);
-  n = luaL_len(L, 1);
+  n = asy_wait_length(L, 1);
   luaL_argcheck(L, n > 0, 1, "the list is empty");
-  luaL_argcheck(L, n < INT32_MAX, 1, "the list is too long");
   lua_createtable(L, (int)n, 0);
   for (lua_Integer i = 1; i <= n; i++) {
     lua_geti(L, 1, i);
@@ -411,8 +409,7 @@ static int as_completed(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
   timed = get_timeout(L, 2, &timeout);
-  n = luaL_len(L, 1);
-  luaL_argcheck(L, n < INT32_MAX, 1, "the list is too long");
+  n = asy_wait_length(L, 1);
   asy_loop_get(L, rt);
   lua_replace(L, 2);
   lua_insert(L, 1); /* loop, source */

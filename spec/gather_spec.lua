@@ -225,6 +225,14 @@ describe("gather", function()
     assert.is_false(called)
   end)
 
+  ait("takes a list that has its elements from metamethods", function()
+    local list = setmetatable({}, {
+      __len = function() return 2 end,
+      __index = function(_, i) return task(after, 0, i) end,
+    })
+    assert.same({ 1, 2, n = 2 }, gather(list):await())
+  end)
+
   it("refuses futures of two loops", function()
     local a, b = asyncio.new_event_loop(), asyncio.new_event_loop()
     helper.raises(asyncio.RuntimeError, gather, { a:create_future(), b:create_future() })

@@ -182,6 +182,21 @@ describe("a wrong argument", function()
     task:await()
   end)
 
+  it("is refused where a list claims an odd length", function()
+    for _, length in ipairs { -1, -5, math.mininteger, math.maxinteger } do
+      local list = setmetatable({}, { __len = function() return length end })
+      for _, name in ipairs { "gather", "wait", "as_completed" } do
+        helper.run(refuses_call, caller(asyncio, name, "."), 1, name, list)
+      end
+    end
+  end)
+
+  it("is refused in the options of run and Runner", function()
+    refuses_call(caller(asyncio, "run", "."), 2, "run", asyncio.async(noop)(), 5)
+    refuses_call(caller(asyncio, "run", "."), 2, "run", asyncio.async(noop)(), { loop_factory = 5 })
+    refuses_call(caller(asyncio, "Runner", "."), 1, "Runner", { loop_factory = 5 })
+  end)
+
   it("to a function that expects none is ignored", function()
     local loop = asyncio.new_event_loop(1, 2)
     assert.is_false(loop:is_running(NAN))

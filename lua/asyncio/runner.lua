@@ -16,13 +16,26 @@ local function check_runner(self, method)
   end
 end
 
-local function check_options(options, level)
+local function is_callable(value)
+  local meta = debug.getmetatable(value)
+  return type(value) == "function" or type(meta) == "table" and meta.__call ~= nil
+end
+
+-- Makes a Runner of the options, which are that argument of the function that
+-- the user called.
+local function new_runner(options, arg, fname, level)
+  local message
   if options == nil then
-    return {}
+    options = {}
   elseif type(options) ~= "table" then
-    error(("bad argument #1 to 'Runner' (table expected, got %s)"):format(type(options)), level + 1)
+    message = "table expected, got " .. type(options)
+  elseif options.loop_factory ~= nil and not is_callable(options.loop_factory) then
+    message = "field 'loop_factory' must be a function"
   end
-  return options
+  if message then
+    error(("bad argument #%d to '%s' (%s)"):format(arg, fname, message), level + 1)
+  end
+  return setmetatable({ _debug = options.debug, _loop_factory = options.loop_factory }, Runner)
 end
 
 -- Makes the loop when it is first needed.
@@ -171,8 +184,8 @@ end
 
 setmetatable(Runner, {
   __call = function(_, options)
-    options = check_options(options, 2)
-    return setmetatable({ _debug = options.debug, _loop_factory = options.loop_factory }, Runner)
+    local runner = new_runner(options, 1, "Runner", 2)
+    return runner
   end,
   __tostring = function()
     return "asyncio.Runner"
@@ -189,7 +202,7 @@ return {
     if type(main) ~= "function" then
       options = ...
     end
-    local runner <close> = Runner(options)
+    local runner <close> = new_runner(options, 2, "run", 2)
     return run(runner, main, ...)
   end,
 }
