@@ -10,6 +10,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#define MAX_BASES 1000 /* of a class */
+
 static const struct {
   const char *name;
   asy_class base;
@@ -124,22 +126,25 @@ static bool push_class(lua_State *L, int idx) {
 }
 
 
-bool asy_error_isinstance(lua_State *L, int idx, int cls) {
-  cls = lua_absindex(L, cls);
-  luaL_checkstack(L, 4, NULL);
-  if (!push_class(L, idx))
-    return false;
-  while (lua_istable(L, -1)) {
-    if (lua_rawequal(L, -1, cls)) {
-      lua_pop(L, 1);
-      return true;
-    }
+/* Whether the class on the top, which is popped, is the one at 'cls' or below
+** it. Foreign tables may be their own bases. */
+static bool is_below(lua_State *L, int cls) {
+  bool is = false;
+  for (int n = 0; n < MAX_BASES && lua_istable(L, -1) && !is; n++) {
+    is = lua_rawequal(L, -1, cls);
     lua_pushliteral(L, "__base");
     lua_rawget(L, -2);
     lua_remove(L, -2);
   }
   lua_pop(L, 1);
-  return false;
+  return is;
+}
+
+
+bool asy_error_isinstance(lua_State *L, int idx, int cls) {
+  cls = lua_absindex(L, cls);
+  luaL_checkstack(L, 4, NULL);
+  return push_class(L, idx) && is_below(L, cls);
 }
 
 
@@ -162,19 +167,15 @@ bool asy_error_isany(lua_State *L, asy_rt *rt, int idx) {
 
 /* Whether the value at 'idx' is an exception class: Error or below it. */
 static bool is_class(lua_State *L, asy_rt *rt, int idx) {
-  bool found = false;
+  bool is;
   if (!lua_istable(L, idx))
     return false;
+  idx = lua_absindex(L, idx);
   asy_error_class(L, rt, ASY_ERROR);
-  lua_pushvalue(L, idx < 0 ? idx - 1 : idx);
-  while (lua_istable(L, -1) && !found) {
-    found = lua_rawequal(L, -1, -2);
-    lua_pushliteral(L, "__base");
-    lua_rawget(L, -2);
-    lua_remove(L, -2);
-  }
-  lua_pop(L, 2);
-  return found;
+  lua_pushvalue(L, idx);
+  is = is_below(L, lua_gettop(L) - 1);
+  lua_pop(L, 1);
+  return is;
 }
 
 

@@ -137,6 +137,15 @@ describe("isinstance", function()
     end)
   end)
 
+  it("is safe on a table that is its own base", function()
+    assert.equal("false\n", helper.check_script([[
+      local asyncio = require "asyncio"
+      local odd = {}
+      odd.__base = odd
+      print(asyncio.isinstance(setmetatable({}, odd), asyncio.Error))
+    ]], { timeout = 10 }))
+  end)
+
   it("must be given a class", function()
     for _, class in ipairs { 1, "Error", {}, { asyncio.Error, 1 } } do
       helper.raises("bad argument #2 to '[%w.]*isinstance'", asyncio.isinstance, {}, class)
