@@ -242,22 +242,25 @@ static int add_done_callback(lua_State *L) {
   lua_insert(L, 3);    /* future, loop, list, function */
   lua_pushvalue(L, 1); /* its argument */
   cb = asy_callback_new(L, rt, ASY_CALLBACK, 2, 1);
-  lua_rawseti(L, 3, (lua_Integer)lua_rawlen(L, 3) + 1);
-  if (f->state == ASY_PENDING)
+  if (f->state == ASY_PENDING) {
+    lua_rawseti(L, 3, (lua_Integer)lua_rawlen(L, 3) + 1);
     asy_future_watch(f, &cb->watch, done_fire);
-  else
+  } else {
     asy_loop_ready(f->loop, &cb->ready);
+  }
   return 0;
 }
 
 
-/* fut:remove_done_callback(fn) returns how many were removed */
+/* fut:remove_done_callback(fn) returns how many were removed; those of a future
+** that is done are on their way. */
 static int remove_done_callback(lua_State *L) {
+  asy_future *f = asy_checkfuture(L, 1);
   lua_Integer removed = 0, kept = 0, n;
-  asy_checkfuture(L, 1);
   luaL_checkany(L, 2);
   lua_settop(L, 2);
-  if (asy_future_getextra(L, 1, "callbacks") != LUA_TTABLE) {
+  if (f->state != ASY_PENDING ||
+      asy_future_getextra(L, 1, "callbacks") != LUA_TTABLE) {
     lua_pushinteger(L, 0);
     return 1;
   }

@@ -236,6 +236,37 @@ describe("a done callback", function()
     assert.equal(10, called)
   end)
 
+  ait("cannot be removed any more when the future is done", function()
+    local called = 0
+    local function count()
+      called = called + 1
+    end
+    local future = asyncio.Future()
+    future:add_done_callback(count)
+    future:set_result()
+    future:add_done_callback(count)
+    assert.equal(0, future:remove_done_callback(count))
+    asyncio.sleep(0)
+    assert.equal(2, called)
+  end)
+
+  ait("of a future that is done is not kept", function()
+    local future = asyncio.Future()
+    future:set_result()
+    for _ = 1, 1000 do
+      future:add_done_callback(function() end)
+    end
+    asyncio.sleep(0)
+    helper.collect()
+    local before = collectgarbage "count"
+    for _ = 1, 1000 do
+      future:add_done_callback(function() end)
+    end
+    asyncio.sleep(0)
+    helper.collect()
+    assert.is_true(collectgarbage "count" - before < 64)
+  end)
+
   ait("that raises does not keep others from being called", function()
     local errors, called = {}, false
     asyncio.get_running_loop():set_exception_handler(function(_, context)
