@@ -196,6 +196,8 @@ void asy_loop_run(lua_State *L, asy_loop *loop, asy_future *fut) {
   stopped = loop->stopping;
   loop->stopping = false;
   asy_list_remove(&watch.link);
+  if (fut != NULL && fut->state == ASY_PENDING)
+    fut->flags &= (uint8_t)~ASY_RETRIEVED; /* nobody takes it any more */
   raise_failure(L, loop);
   if (fut == NULL || fut->state != ASY_PENDING)
     return;

@@ -231,6 +231,22 @@ describe("an error that nobody took", function()
     assert.same({ "early" }, contexts)
   end)
 
+  it("is reported when the run that awaited the task was stopped before", function()
+    local contexts = {}
+    local loop = asyncio.new_event_loop()
+    loop:set_exception_handler(function(_, context)
+      contexts[#contexts + 1] = context.exception
+    end)
+    assert.is_false(pcall(loop.run_until_complete, loop, function()
+      loop:stop()
+      asyncio.sleep(0)
+      fail "late"
+    end))
+    loop:run_until_complete(turns, 3) -- the task fails here
+    loop:close()
+    assert.same({ "late" }, contexts)
+  end)
+
   it("may be followed by a collection while ready tasks are closed", function()
     child.check [[
       local loop = asyncio.new_event_loop()
