@@ -69,7 +69,8 @@ static void check_ring(lua_State *L, asy_task *t, asy_future *f) {
       asy_error_raise(L, ASY_RUNTIME_ERROR,
                       hops == 0 ? "a task cannot await itself"
                                 : "tasks cannot await each other in a ring");
-    if (!(other->tflags & ASY_TASK_PARKED) || other->how != &asy_wait_future)
+    if (!(other->tflags & ASY_TASK_PARKED) || other->how != &asy_wait_future ||
+        asy_task_isleft(other))
       return;
     next = (asy_future *)other->on;
   }

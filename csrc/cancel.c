@@ -27,6 +27,11 @@ bool asy_task_cancel(asy_task *t) {
       t->tflags |= ASY_TASK_CANCEL;
       return true;
     }
+    if (asy_task_isleft(t)) {
+      t->fut.flags |= ASY_LEFT;
+      interrupt_parked(t);
+      return true;
+    }
     next = t->how->abort(t);
     if (next != NULL && next->kind != ASY_TASK)
       return asy_future_cancel(next);

@@ -293,6 +293,7 @@ static int connected(lua_State *L, int status, lua_KContext ctx) {
   connect_attempt *a = c->winner;
   (void)ctx;
   if (status == LUA_YIELD) {
+    asy_resumed(L, c->rt->task);
     if (asy_iscancelled(c->rt->task))
       connector_abandon(c);
     asy_woken(L, c->rt->task);

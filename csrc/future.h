@@ -21,6 +21,7 @@ typedef enum asy_state {
 #define ASY_UNSETTLED 4 /* its value is still with those it stands for */
 #define ASY_KILLED 8    /* a task whose loop closes: it wakes up no more */
 #define ASY_MARKED 16   /* scratch of whoever looks for duplicates */
+#define ASY_LEFT 32     /* a task that others may point to for ever */
 
 struct asy_future;
 

@@ -83,6 +83,25 @@ static void abort_now(asy_task *t) {
 }
 
 
+bool asy_task_isin(lua_State *co) {
+  lua_Debug ar;
+  return lua_status(co) == LUA_OK && lua_getstack(co, 0, &ar);
+}
+
+
+void asy_refuse(lua_State *L) {
+  asy_task *t = asy_task_find(L, asy_rt_of(L));
+  if (t != NULL && (t->tflags & ASY_TASK_PARKED)) {
+    t->how->abort(t);
+    asy_list_remove(&t->watch.link);
+    asy_unpark(t);
+  }
+  asy_error_raise(L, ASY_RUNTIME_ERROR,
+                  "the thread of a task was resumed by other code: only its "
+                  "event loop can do that");
+}
+
+
 int asy_park(lua_State *L, asy_task *t, const asy_wait *how, void *on,
              lua_KContext ctx, lua_KFunction k) {
   t->how = how;
@@ -144,6 +163,7 @@ static void suspend_for_good(lua_State *L) {
 
 
 void asy_woken(lua_State *L, asy_task *t) {
+  asy_resumed(L, t);
   if (asy_unlikely(t->fut.flags & ASY_KILLED))
     suspend_for_good(L);
   if (asy_unlikely(t->tflags & ASY_TASK_CANCEL))

@@ -63,7 +63,7 @@ typedef struct asy_rt {
   struct asy_scope *scopes;      /* free ones of those of wait_for */
   struct asy_scope *scopes_made; /* the last of those made at all */
   int classes;      /* reference of the list of exception classes */
-  int loops; /* of the weak table of loops, by address and as keys */
+  int loops;        /* of the weak table of loops, by address and as keys */
   int current_loop; /* reference of the current event loop, or none */
   int running_loop; /* reference of the userdata of 'running' */
   int context;      /* reference of the context outside tasks, or none */

@@ -257,6 +257,7 @@ static int forever_woken(lua_State *L, int status, lua_KContext ctx) {
   asy_server *server = (asy_server *)lua_touserdata(L, 1);
   (void)status;
   (void)ctx;
+  asy_resumed(L, server->rt->task);
   asy_server_close(server);
   asy_woken(L, server->rt->task);
   lua_pushnil(L);

@@ -97,6 +97,7 @@ static int bind_hosts(lua_State *L, int status, lua_KContext i) {
   int port = (int)lua_tointeger(L, 3), family = asy_dns_family(L, 4);
   lua_Integer n = (lua_Integer)lua_rawlen(L, 2);
   if (status == LUA_YIELD) {
+    asy_resumed(L, t);
     if (asy_iscancelled(t))
       asy_listen_close(server);
     asy_woken(L, t);

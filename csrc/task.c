@@ -23,10 +23,13 @@
 /* {====== The body ====== */
 
 static int body_done(lua_State *co, int status, lua_KContext ctx) {
+  asy_task *t;
   (void)ctx;
   if (asy_likely(status == LUA_OK || status == LUA_YIELD))
     return lua_gettop(co) - 1;
-  asy_rt_of(co)->task->tflags |= ASY_TASK_BODYFAILED;
+  t = asy_task_of(co, asy_rt_of(co));
+  if (t != NULL)
+    t->tflags |= ASY_TASK_BODYFAILED;
   return 1;
 }
 
@@ -89,11 +92,17 @@ static lua_State *task_start(lua_State *L, asy_task *t, int *nargs) {
 
 /* {====== Steps ====== */
 
+static void task_unpin(lua_State *L, asy_task *t) {
+  if (asy_likely(!(t->fut.flags & ASY_LEFT)))
+    asy_unpin(L, t->fut.rt, &t->fut.slot);
+}
+
+
 /* The task ended: nothing points to it any more but what the user holds. */
 static void task_release(lua_State *L, asy_task *t) {
   t->co = NULL;
   t->fut.loop->tasks--;
-  asy_unpin(L, t->fut.rt, &t->fut.slot);
+  task_unpin(L, t);
 }
 
 
@@ -253,7 +262,7 @@ static void task_stepfailed(lua_State *L, asy_ready *e) {
 static void task_dropped(lua_State *L, asy_ready *e) {
   asy_task *t = asy_of(e, asy_task, ready);
   if (t->fut.state != ASY_PENDING)
-    asy_unpin(L, t->fut.rt, &t->fut.slot);
+    task_unpin(L, t);
 }
 
 
@@ -344,11 +353,14 @@ void asy_task_eager(lua_State *L, int idx) {
 
 /* Closes the task's thread, which runs its <close> variables. The last resume
 ** only leads it to where no message handler is set (see asy_woken); a thread
-** that was refused a coroutine.yield is not waiting in a function of ours. */
+** that was refused a coroutine.yield is not waiting in a function of ours, and
+** other code may have resumed it and run in it now. */
 static int close_thread(lua_State *L, asy_task *t, lua_State *co) {
   asy_rt *rt = t->fut.rt;
   asy_task *outer = rt->task;
   int nres;
+  if (asy_task_isin(co))
+    return LUA_OK;
   if (lua_gethook(co) == throw_hook) {
     lua_sethook(co, NULL, 0, 0);
   } else if (lua_status(co) == LUA_YIELD) {
@@ -367,8 +379,12 @@ void asy_task_kill(lua_State *L, asy_task *t) {
   if (t->fut.state != ASY_PENDING)
     return;
   if (t->tflags & ASY_TASK_PARKED) {
-    t->how->abort(t);
-    asy_list_remove(&t->watch.link);
+    if (asy_task_isleft(t)) {
+      t->fut.flags |= ASY_LEFT;
+    } else {
+      t->how->abort(t);
+      asy_list_remove(&t->watch.link);
+    }
     t->tflags &= (uint8_t)~ASY_TASK_PARKED;
   }
   asy_pin_push(L, t->fut.rt, t->fut.slot);
@@ -378,7 +394,7 @@ void asy_task_kill(lua_State *L, asy_task *t) {
   t->co = NULL;
   t->fut.loop->tasks--;
   if (!asy_ready_queued(&t->ready)) /* else when it is dropped */
-    asy_unpin(L, t->fut.rt, &t->fut.slot);
+    task_unpin(L, t);
   asy_future_done(&t->fut, ASY_CANCELLED);
   if (status != LUA_OK && status != LUA_YIELD) {
     lua_xmove(co, L, 1);

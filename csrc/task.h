@@ -77,8 +77,38 @@ int asy_park(lua_State *L, asy_task *t, const asy_wait *how, void *on,
 ** alone, so a wake-up can never reach a later wait. Never raises. */
 void asy_unpark(asy_task *t);
 
+/* Whether the thread runs, or has resumed another one. */
+bool asy_task_isin(lua_State *co);
+
+/* Whether other code has closed the thread of the parked task. What it waits
+** for may be gone, as may be those next to it in a list: these are not touched
+** any more, and the task is never collected, since they may point to it. */
+static inline bool asy_task_isleft(const asy_task *t) {
+  return asy_unlikely(lua_status(t->co) != LUA_YIELD) && !asy_task_isin(t->co);
+}
+
+/* The unfinished task whose thread L is: the running one, unless other code has
+** resumed the thread; NULL if there is none. */
+asy_task *asy_task_find(lua_State *L, asy_rt *rt);
+
+static inline asy_task *asy_task_of(lua_State *L, asy_rt *rt) {
+  asy_task *t = rt->task;
+  return asy_likely(t != NULL && t->co == L) ? t : asy_task_find(L, rt);
+}
+
 /* Gives every other ready task a turn, then goes on with 'k'. */
 int asy_park_turn(lua_State *L, asy_task *t, lua_KFunction k);
+
+/* Other code has resumed the thread of a task, which ends its wait with a
+** RuntimeError. */
+void asy_refuse(lua_State *L);
+
+/* To be called first by a 'k' that looks at the running task, 't', before it
+** calls asy_woken: makes sure that it is the task whose thread L is. */
+static inline void asy_resumed(lua_State *L, asy_task *t) {
+  if (asy_unlikely(t == NULL || t->co != L))
+    asy_refuse(L);
+}
 
 /* To be called first by every 'k': raises CancelledError if that is due. */
 void asy_woken(lua_State *L, asy_task *t);

@@ -13,6 +13,23 @@ static asy_task *task_at(lua_State *L, int list, lua_Integer i) {
 }
 
 
+asy_task *asy_task_find(lua_State *L, asy_rt *rt) {
+  asy_task *found = NULL;
+  luaL_checkstack(L, 2, NULL);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->pins);
+  for (uint32_t slot = 1; slot <= rt->slots && found == NULL; slot++) {
+    asy_task *t;
+    lua_rawgeti(L, -1, slot);
+    t = (asy_task *)asy_tokind(L, rt, -1, ASY_TASK);
+    if (t != NULL && t->co == L)
+      found = t;
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  return found;
+}
+
+
 /* A shell sort: slots are nearly in order, and no comparison can fail. */
 void asy_task_sort(lua_State *L, int idx, uint32_t n) {
   idx = lua_absindex(L, idx);

@@ -262,9 +262,11 @@ static bool leave(asy_task *t) {
 static int future_woken(lua_State *L, int status, lua_KContext ctx) {
   asy_task *t = asy_rt_up(L)->task;
   asy_future *f = (asy_future *)lua_touserdata(L, 1);
-  bool is_cancel = asy_iscancelled(t) || f->state == ASY_CANCELLED;
+  bool is_cancel;
   (void)status;
   (void)ctx;
+  asy_resumed(L, t);
+  is_cancel = asy_iscancelled(t) || f->state == ASY_CANCELLED;
   if (leave(t) && is_cancel) {
     t->tflags &= (uint8_t)~ASY_TASK_CANCEL;
     return timed_out(L);
@@ -277,7 +279,8 @@ static int future_woken(lua_State *L, int status, lua_KContext ctx) {
 /* The function's results are above the message handler, at 1; or its error. */
 static int function_done(lua_State *L, int status, lua_KContext ctx) {
   asy_rt *rt = asy_rt_up(L);
-  bool own = leave(rt->task);
+  asy_task *t = asy_task_of(L, rt);
+  bool own = t != NULL && leave(t);
   (void)ctx;
   if (status == LUA_OK || status == LUA_YIELD)
     return lua_gettop(L) - 1;

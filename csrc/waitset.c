@@ -360,7 +360,8 @@ static int iterator_next(lua_State *L, int status, lua_KContext ctx) {
     return 0;
   t = asy_task_here(L, rt, "as_completed");
   if (set->loop != t->fut.loop)
-    return asy_error_raise(L, ASY_RUNTIME_ERROR, "as_completed: %s", other_loop);
+    return asy_error_raise(L, ASY_RUNTIME_ERROR, "as_completed: %s",
+                           other_loop);
   if (set->task != NULL)
     return asy_error_raise(L, ASY_RUNTIME_ERROR,
                            "another task waits in this iterator");

@@ -282,3 +282,102 @@ describe("all_tasks", function()
     assert.same({}, asyncio.all_tasks(loop))
   end)
 end)
+
+describe("the thread of a task", function()
+  for _, from in ipairs { "callback", "task" } do
+    it("fails in its wait when it is resumed by a " .. from, function()
+      local stdout = helper.check_script([[
+        local asyncio = require "asyncio"
+        asyncio.run(function()
+          local var = asyncio.ContextVar "var"
+          var:set(1)
+          local task = asyncio.create_task(function()
+            asyncio.wait_for(function()
+              asyncio.copy_context():run(asyncio.await, asyncio.Future())
+            end, 1000)
+          end)
+          asyncio.sleep(0)
+          local function resume()
+            local ok, err = coroutine.resume(task:get_coro(), "not", "these")
+            print(ok, err)
+            collectgarbage()
+          end
+          if arg[1] == "task" then
+            resume()
+          else
+            asyncio.get_running_loop():call_soon(resume)
+          end
+          print(pcall(task.await, task))
+          print(var:get())
+        end)
+      ]], { args = { from } })
+      assert.matches("^true\t.*RuntimeError: the thread of a task was resumed", stdout)
+      assert.matches("\nfalse\tcannot resume dead coroutine\n1\n$", stdout)
+    end)
+  end
+
+  it("can be closed by others, whatever it waits for", function()
+    local stdout = helper.check_script [[
+      local asyncio = require "asyncio"
+      local sleep = asyncio.sleep
+      local waits = {
+        function() asyncio.Future():await() end,
+        function() sleep(1000) end,
+        function() asyncio.wait_for(asyncio.Future(), 1000) end,
+        function() asyncio.wait_for(sleep, 1000, 1000) end,
+        function() asyncio.wait { asyncio.create_task(sleep, 0), asyncio.Future() } end,
+        function() asyncio.as_completed { asyncio.Future(), asyncio.Future() } () end,
+        function() asyncio.gather(asyncio.Future(), asyncio.Future()):await() end,
+      }
+      local ends = { "cancelled", "awaited", "with its loop" }
+      for _, how in ipairs(ends) do
+        for _, wait in ipairs(waits) do
+          local loop = asyncio.new_event_loop()
+          loop:run_until_complete(function()
+            local task = asyncio.create_task(wait)
+            sleep(0)
+            assert(coroutine.close(task:get_coro()))
+            collectgarbage()
+            if how == "with its loop" then
+              return
+            elseif how == "awaited" then
+              pcall(asyncio.wait_for, task, 0.002)
+            else
+              task:cancel()
+              asyncio.wait { task }
+            end
+            assert(task:exception():find "dead coroutine")
+            asyncio.Future()
+          end)
+          loop:close()
+          collectgarbage()
+        end
+        print(how)
+      end
+    ]]
+    assert.equal("cancelled\nawaited\nwith its loop\n", stdout)
+  end)
+
+  it("can run on its own after a coroutine.yield, but is not the task then", function()
+    local stdout = helper.check_script [[
+      local asyncio = require "asyncio"
+      local loop = asyncio.new_event_loop()
+      local thread
+      local task = loop:create_task(function()
+        thread = coroutine.running()
+        loop:stop()
+        local ok, err = pcall(asyncio.wait_for, function()
+          coroutine.yield()
+          return 1
+        end, 1000)
+        print(ok, asyncio.isinstance(err, asyncio.RuntimeError))
+        loop:close()
+        return 2
+      end)
+      loop:run_forever()
+      print(coroutine.resume(thread))
+      print(task:cancelled())
+    ]]
+    assert.equal("false\ttrue\ntrue\t2\ntrue\n", stdout)
+  end)
+end)
