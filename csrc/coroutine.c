@@ -22,6 +22,9 @@ typedef struct asy_coroutine {
 #define CO_SOURCE 2
 #define CO_VALUES 2
 
+/* A userdata has fewer than 2^16 user values. */
+#define MAX_ARGS 65000
+
 
 static int call_coroutine_function(lua_State *L) {
   int nargs = lua_gettop(L);
@@ -57,8 +60,11 @@ static void watch_unawaited(lua_State *L) {
 
 void asy_coroutine_new(lua_State *L, asy_rt *rt, int nargs) {
   int first = lua_gettop(L) - nargs;
-  asy_coroutine *co = (asy_coroutine *)asy_new(
-      L, rt, ASY_COROUTINE, sizeof(asy_coroutine), CO_VALUES + nargs);
+  asy_coroutine *co;
+  if (nargs > MAX_ARGS)
+    luaL_error(L, "too many arguments to a coroutine (more than %d)", MAX_ARGS);
+  co = (asy_coroutine *)asy_new(L, rt, ASY_COROUTINE, sizeof(asy_coroutine),
+                                CO_VALUES + nargs);
   co->nargs = nargs;
   lua_insert(L, first);
   for (int i = nargs; i >= 1; i--)

@@ -19,6 +19,19 @@ describe("a coroutine function", function()
     assert.is_false(asyncio.iscoroutine(coroutine.create(print)))
   end)
 
+  it("takes many arguments, but not any number of them", function()
+    local count = asyncio.async(function(...)
+      return select("#", ...), (select(-1, ...))
+    end)
+    local arguments = {}
+    for i = 1, 70000 do
+      arguments[i] = i
+    end
+    assert.same({ 60000, 60000, n = 2 },
+      table.pack(asyncio.run(count(table.unpack(arguments, 1, 60000)))))
+    helper.raises("too many arguments", count, table.unpack(arguments))
+  end)
+
   ait("given as a function is called, and what it makes is awaited", function()
     local double = asyncio.async(function(x)
       asyncio.sleep(0)
