@@ -277,6 +277,7 @@ static const asy_ready_ops task_ops = {task_step, task_stepfailed,
 asy_task *asy_task_new(lua_State *L, asy_rt *rt, int loopidx, int nargs) {
   int body = lua_gettop(L) - nargs;
   bool coro = lua_type(L, body) == LUA_TUSERDATA;
+  bool contexts = rt->contexts; /* a finalizer may change it below */
   asy_loop *loop = (asy_loop *)lua_touserdata(L, loopidx);
   asy_task *t;
   if (nargs > ASY_TASK_MAXARGS)
@@ -284,14 +285,14 @@ asy_task *asy_task_new(lua_State *L, asy_rt *rt, int loopidx, int nargs) {
                ASY_TASK_MAXARGS);
   asy_loop_checkopen(L, loop);
   t = (asy_task *)asy_future_new(L, rt, ASY_TASK, sizeof(asy_task),
-                                 ASY_FUT_VALUES + rt->contexts + nargs + coro,
+                                 ASY_FUT_VALUES + contexts + nargs + coro,
                                  loopidx);
   lua_insert(L, body); /* task, body, arguments */
   asy_list_init(&t->scopes);
   t->ready.ops = &task_ops;
   t->id = ++rt->last_id;
   t->nargs = (uint8_t)nargs;
-  t->tflags = rt->contexts ? ASY_TASK_CONTEXT : 0;
+  t->tflags = contexts ? ASY_TASK_CONTEXT : 0;
   for (int i = nargs; i >= 1; i--)
     lua_setiuservalue(L, body, asy_task_values(t) + i);
   if (coro) { /* the body is used up, the object stays for get_coro */
@@ -300,7 +301,7 @@ asy_task *asy_task_new(lua_State *L, asy_rt *rt, int loopidx, int nargs) {
     t->tflags |= ASY_TASK_HASCORO;
   }
   lua_setiuservalue(L, body, ASY_FUT_VALUE);
-  if (rt->contexts) {
+  if (contexts) {
     asy_context_copy(L, rt);
     lua_setiuservalue(L, body, ASY_TASK_CONTEXT_VALUE);
   }
