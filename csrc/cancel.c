@@ -33,8 +33,11 @@ bool asy_task_cancel(asy_task *t) {
       return true;
     }
     next = t->how->abort(t);
-    if (next != NULL && next->kind != ASY_TASK)
-      return asy_future_cancel(next);
+    if (next != NULL && next->kind != ASY_TASK) {
+      if (!asy_future_cancel(next)) /* it is about to end by itself */
+        t->tflags |= ASY_TASK_CANCEL;
+      return true;
+    }
     if (next == NULL || next == &slow->fut) {
       asy_list_remove(&t->watch.link);
       interrupt_parked(t);

@@ -78,7 +78,8 @@ static void abort_now(asy_task *t) {
     asy_unpark(t);
   } else {
     t->tflags &= (uint8_t)~ASY_TASK_CANCEL;
-    asy_future_cancel(next);
+    if (!asy_future_cancel(next)) /* it is about to end by itself */
+      t->tflags |= ASY_TASK_CANCEL;
   }
 }
 

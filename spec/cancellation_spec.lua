@@ -200,6 +200,24 @@ describe("a cancellation's message", function()
     assert.same({ "first", "nil", "nil" }, t:list())
   end)
 
+  ait("is not lost when what it awaits cannot be cancelled any more", function()
+    local nest = { asyncio.Future() }
+    for i = 1, 100 do
+      nest[i + 1] = asyncio.gather(nest[i])
+    end
+    local task = started(function() nest[66]:await() end)
+    nest[1]:set_result() -- the loop completes the 65th gather
+    assert.is_false(nest[66]:done())
+    assert.is_false(nest[66]:cancel())
+    assert.is_true(task:cancel())
+    helper.raises(asyncio.CancelledError, task.await, task)
+    local late = asyncio.create_task(function()
+      asyncio.current_task():cancel()
+      asyncio.shield(asyncio.sleep, 0):await()
+    end)
+    helper.raises(asyncio.CancelledError, late.await, late)
+  end)
+
   ait("counts as often as it is asked for", function()
     local task = started(function() asyncio.sleep(1000) end)
     for _ = 1, 70000 do
