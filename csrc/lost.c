@@ -10,6 +10,7 @@
 
 typedef struct asy_sentinel {
   asy_rt *rt;
+  uint8_t kind;  /* none: pinned, it must not look like a task */
   uint32_t slot; /* pin while queued */
   asy_ready ready;
 } asy_sentinel;
