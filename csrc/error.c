@@ -198,6 +198,24 @@ void asy_error_nonil(lua_State *L) {
 }
 
 
+static int to_text(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  return 1;
+}
+
+
+const char *asy_error_text(lua_State *L, int idx) {
+  idx = lua_absindex(L, idx);
+  lua_pushcfunction(L, to_text);
+  lua_pushvalue(L, idx);
+  if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+    lua_pop(L, 1);
+    lua_pushfstring(L, "(a %s that cannot be shown)", luaL_typename(L, idx));
+  }
+  return lua_tostring(L, -1);
+}
+
+
 /* {====== What Lua sees ====== */
 
 /* class(message, fields): makes an instance; a table as second argument gives
@@ -246,7 +264,7 @@ static int error_tostring(lua_State *L) {
     lua_pushliteral(L, "Error");
   }
   if (lua_getfield(L, 1, "message") != LUA_TNIL) {
-    const char *text = luaL_tolstring(L, -1, NULL);
+    const char *text = asy_error_text(L, -1);
     lua_pushfstring(L, "%s: %s", lua_tostring(L, 2), text);
     return 1;
   }

@@ -70,6 +70,10 @@ bool asy_error_isoneof(lua_State *L, int idx, int classes);
 /* If the value at 'idx' is a class of exceptions, replaces it by an instance. */
 void asy_error_instantiate(lua_State *L, asy_rt *rt, int idx);
 
+/* Pushes the value at 'idx' as text for people; the __tostring of an error value
+** may raise itself. */
+const char *asy_error_text(lua_State *L, int idx);
+
 /* Replaces nil at the top by Lua 5.5's "<no error object>". */
 void asy_error_nonil(lua_State *L);
 

@@ -370,7 +370,7 @@ static void describe_value(lua_State *L, luaL_Buffer *b, asy_future *f) {
     lua_pushfstring(L, "'%s'", lua_tostring(L, -1));
     lua_remove(L, -2);
   } else {
-    luaL_tolstring(L, -1, NULL);
+    asy_error_text(L, -1);
     lua_remove(L, -2);
   }
   luaL_addvalue(b);

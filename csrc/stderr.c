@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "error.h"
 #include "report.h"
 
 
@@ -79,7 +80,7 @@ static void add_indented(lua_State *L, luaL_Buffer *b) {
 static void add_field(lua_State *L, luaL_Buffer *b, const char *key) {
   const char *text, *end;
   bool whole = lua_type(L, -1) != LUA_TUSERDATA;
-  text = luaL_tolstring(L, -1, NULL);
+  text = asy_error_text(L, -1);
   lua_remove(L, -2);
   end = whole ? NULL : strchr(text, '\n');
   if (end != NULL) {
@@ -115,7 +116,7 @@ static int write_context(lua_State *L) {
   lua_settop(L, 1);
   n = push_keys(L, 1); /* at 2 */
   lua_getfield(L, 1, "message");
-  luaL_tolstring(L, 3, NULL);
+  asy_error_text(L, 3);
   luaL_buffinit(L, &b);
   luaL_addstring(&b, lua_tostring(L, 4));
   for (lua_Integer i = 1; i <= n; i++) {

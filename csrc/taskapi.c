@@ -252,7 +252,7 @@ static int task_tostring(lua_State *L) {
   } else if (t->fut.state == ASY_FAILED) {
     lua_pushliteral(L, " exception=");
     lua_getiuservalue(L, 1, ASY_FUT_VALUE);
-    luaL_tolstring(L, -1, NULL);
+    asy_error_text(L, -1);
     lua_remove(L, -2);
   }
   if (asy_future_getextra(L, 1, "source") == LUA_TSTRING)

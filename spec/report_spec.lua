@@ -529,9 +529,15 @@ describe("the default exception handler", function()
       loop:default_exception_handler { message = bad }
       loop:default_exception_handler { message = "m", exception = bad }
       loop:default_exception_handler { message = "m", exception = false }
+      loop:default_exception_handler { message = "m", exception = asyncio.Error(bad) }
+      loop:create_task(error, bad):set_name "culprit"
+      loop:run_until_complete(asyncio.sleep, 0)
+      loop:close()
     ]]
     local _, lines = err:gsub("asyncio: ", "")
-    assert.equal(3, lines)
+    assert.equal(5, lines)
     assert.matches("error: false", err)
+    assert.matches("Error: %(a table that cannot be shown%)", err)
+    assert.matches("task: <Task failed name='culprit' exception=%(a table that", err)
   end)
 end)
