@@ -5,6 +5,7 @@
 #include "callback.h"
 
 #include "context.h"
+#include "coroutine.h"
 #include "debug.h"
 #include "error.h"
 #include "pin.h"
@@ -101,6 +102,10 @@ static const asy_ready_ops callback_ops = {callback_run, callback_failed,
 /* {====== Making and cancelling ====== */
 
 void asy_callback_checkfn(lua_State *L, int arg) {
+  if (asy_coroutine_isfunction(L, arg))
+    luaL_argerror(L, arg,
+                  "a coroutine function cannot be a callback: use "
+                  "create_task");
   if (lua_isfunction(L, arg))
     return;
   if (luaL_getmetafield(L, arg, "__call") == LUA_TNIL)

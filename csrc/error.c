@@ -226,18 +226,22 @@ static int class_call(lua_State *L) {
   lua_pushvalue(L, 2);
   lua_pushvalue(L, 1);
   make_instance(L);
-  if (lua_isnil(L, 3))
-    return 1;
-  luaL_checktype(L, 3, LUA_TTABLE);
-  if (asy_error_is(L, rt, 4, ASY_EXCEPTION_GROUP)) {
-    lua_pushvalue(L, 3);
-    lua_setfield(L, 4, "exceptions");
+  lua_remove(L, 1); /* message, fields, instance */
+  if (asy_error_is(L, rt, 3, ASY_EXCEPTION_GROUP)) {
+    luaL_checktype(L, 2, LUA_TTABLE);
+    luaL_argcheck(L, lua_rawlen(L, 2) > 0, 2,
+                  "a group needs an error at least");
+    lua_pushvalue(L, 2);
+    lua_setfield(L, 3, "exceptions");
     return 1;
   }
-  for (lua_pushnil(L); lua_next(L, 3) != 0; lua_pop(L, 1)) {
+  if (lua_isnil(L, 2))
+    return 1;
+  luaL_checktype(L, 2, LUA_TTABLE);
+  for (lua_pushnil(L); lua_next(L, 2) != 0; lua_pop(L, 1)) {
     lua_pushvalue(L, -2);
     lua_pushvalue(L, -2);
-    lua_rawset(L, 4);
+    lua_rawset(L, 3);
   }
   return 1;
 }

@@ -13,6 +13,7 @@
 
 #include "error.h"
 #include "report.h"
+#include "task.h"
 
 
 void asy_report_warn(lua_State *L, const char *fmt, ...) {
@@ -95,16 +96,29 @@ static void add_field(lua_State *L, luaL_Buffer *b, const char *key) {
 }
 
 
-/* Pushes the traceback of the context at 1, or nil. */
+/* Pushes the traceback of the context at 1, its own, that of the error or that
+** of the task that failed; or nil. */
 static bool push_traceback(lua_State *L) {
+  int top = lua_gettop(L);
+  asy_future *f;
   if (lua_getfield(L, 1, "traceback") == LUA_TSTRING)
     return true;
-  lua_pop(L, 1);
-  if (lua_getfield(L, 1, "exception") != LUA_TTABLE)
-    return false;
-  lua_pushliteral(L, "traceback");
-  lua_rawget(L, -2);
-  lua_remove(L, -2);
+  if (lua_getfield(L, 1, "exception") == LUA_TTABLE) {
+    lua_pushliteral(L, "traceback");
+    if (lua_rawget(L, -2) == LUA_TSTRING) {
+      lua_replace(L, top + 1);
+      lua_settop(L, top + 1);
+      return true;
+    }
+  }
+  lua_getfield(L, 1, "task");
+  f = asy_tofuture(L, asy_rt_of(L), -1);
+  if (f != NULL && f->state == ASY_FAILED)
+    asy_future_gettraceback(L, -1);
+  else
+    lua_pushnil(L);
+  lua_replace(L, top + 1);
+  lua_settop(L, top + 1);
   return lua_type(L, -1) == LUA_TSTRING;
 }
 

@@ -1,6 +1,8 @@
 /*
 ** Tasks as Lua sees them.
 */
+#include <string.h>
+
 #include "await.h"
 #include "context.h"
 #include "coroutine.h"
@@ -25,17 +27,47 @@ void asy_task_pushname(lua_State *L, asy_task *t, int idx) {
 
 /* {====== Making ====== */
 
-/* Calls the task factory, which is on the top, with the loop, a Coroutine of
-** what is at 'idx' and above, and the options. */
-static void call_factory(lua_State *L, asy_rt *rt, int loopidx, int idx) {
-  lua_insert(L, idx); /* factory, body, arguments or options */
-  if (asy_tokind(L, rt, idx + 1, ASY_COROUTINE) == NULL) {
-    asy_await_function(L, rt, idx + 1);
-    asy_coroutine_new(L, rt, lua_gettop(L) - idx - 1);
+/* An error of the options at 'idx'. The loop was put before the arguments of
+** the function that was called. */
+static int options_error(lua_State *L, int idx, const char *fmt,
+                         const char *what) {
+  lua_pushfstring(L, fmt, what);
+  return luaL_argerror(L, idx - 1, lua_tostring(L, -1));
+}
+
+
+/* Raises an argument error unless the options are a table or nil. */
+static void check_table(lua_State *L, int idx) {
+  if (!lua_isnil(L, idx) && !lua_istable(L, idx))
+    options_error(L, idx, "table expected, got %s", luaL_typename(L, idx));
+}
+
+
+/* Replaces the options at 'idx' by a copy that names the loop, for a factory. */
+static void add_loop(lua_State *L, int loopidx, int idx) {
+  lua_newtable(L);
+  if (lua_istable(L, idx)) {
+    for (lua_pushnil(L); lua_next(L, idx) != 0;) {
+      lua_pushvalue(L, -2);
+      lua_insert(L, -2);
+      lua_rawset(L, -4);
+    }
   }
-  lua_settop(L, idx + 2); /* factory, coroutine, options or nil */
   lua_pushvalue(L, loopidx);
-  lua_insert(L, idx + 1);
+  lua_setfield(L, -2, "loop");
+  lua_replace(L, idx);
+}
+
+
+/* Makes a task of the Coroutine at 'idx', with the options above it, by the
+** loop's factory. */
+static void call_factory(lua_State *L, asy_rt *rt, int loopidx, int idx) {
+  check_table(L, idx + 1);
+  add_loop(L, loopidx, idx + 1);
+  lua_getiuservalue(L, loopidx, ASY_LOOP_FACTORY);
+  lua_insert(L, idx);
+  lua_pushvalue(L, loopidx);
+  lua_insert(L, idx + 1); /* factory, loop, coroutine, options */
   lua_call(L, 3, 1);
   if (asy_tokind(L, rt, -1, ASY_TASK) == NULL)
     asy_error_raise(L, ASY_RUNTIME_ERROR,
@@ -44,21 +76,38 @@ static void call_factory(lua_State *L, asy_rt *rt, int loopidx, int idx) {
 }
 
 
+static void check_names(lua_State *L, int idx) {
+  static const char *const names[] = {"name", "context", "eager_start", "loop",
+                                      NULL};
+  for (lua_pushnil(L); lua_next(L, idx) != 0; lua_pop(L, 1)) {
+    const char *key =
+        lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+    const char *const *name = names;
+    while (*name != NULL && strcmp(*name, key) != 0)
+      name++;
+    if (*name == NULL)
+      options_error(L, idx, "unknown option '%s'", key);
+  }
+}
+
+
 /* Checks the options at 'idx', and pushes the name as a string or nil, the
 ** context or nil, and whether to start eagerly. */
 static void check_options(lua_State *L, asy_rt *rt, int idx) {
+  check_table(L, idx);
   if (lua_isnil(L, idx)) {
     lua_settop(L, idx + 3);
     return;
   }
-  luaL_checktype(L, idx, LUA_TTABLE);
+  check_names(L, idx);
   if (lua_getfield(L, idx, "name") != LUA_TNIL) {
     luaL_tolstring(L, -1, NULL);
     lua_remove(L, -2);
   }
-  if (lua_getfield(L, idx, "context") != LUA_TNIL)
-    luaL_argcheck(L, asy_tokind(L, rt, -1, ASY_CONTEXT) != NULL, idx,
-                  "field 'context' must be a Context");
+  if (lua_getfield(L, idx, "context") != LUA_TNIL &&
+      asy_tokind(L, rt, -1, ASY_CONTEXT) == NULL)
+    options_error(L, idx, "field 'context' must be a Context, not %s",
+                  luaL_typename(L, -1));
   lua_getfield(L, idx, "eager_start");
 }
 
@@ -92,28 +141,50 @@ static void task_of_coroutine(lua_State *L, asy_rt *rt, int loopidx, int idx) {
 
 /* The argument must be an awaitable, but no future. */
 static void check_body(lua_State *L, asy_rt *rt, int arg) {
-  if (!asy_await_is(L, rt, arg) || asy_tofuture(L, rt, arg) != NULL)
+  if (asy_tofuture(L, rt, arg) != NULL)
+    luaL_argerror(L, arg,
+                  "a future is no body of a task: await it, or use "
+                  "ensure_future");
+  if (!asy_await_is(L, rt, arg))
     asy_await_typeerror(L, arg);
+}
+
+
+/* Makes a Coroutine of the awaitable at 'idx', with the options above it, or
+** of the function there, with its arguments; then come the options or nil. */
+static void make_coroutine(lua_State *L, asy_rt *rt, int idx) {
+  if (!lua_isfunction(L, idx)) {
+    lua_settop(L, idx + 1);
+    if (asy_tokind(L, rt, idx, ASY_COROUTINE) != NULL)
+      return;
+    lua_insert(L, idx); /* options, awaitable */
+    asy_await_function(L, rt, idx + 1);
+    asy_coroutine_new(L, rt, lua_gettop(L) - idx - 1);
+    lua_insert(L, idx);
+    return;
+  }
+  asy_await_function(L, rt, idx);
+  asy_coroutine_new(L, rt, lua_gettop(L) - idx);
+  lua_pushnil(L);
 }
 
 
 void asy_task_create(lua_State *L, asy_rt *rt, int loopidx, int idx) {
   asy_loop *loop = (asy_loop *)lua_touserdata(L, loopidx);
   bool is_function = lua_isfunction(L, idx);
-  if (asy_unlikely(!is_function))
+  if (asy_likely(is_function && !loop->factory)) {
+    asy_await_function(L, rt, idx);
+    asy_task_new(L, rt, loopidx, lua_gettop(L) - idx);
+    asy_task_schedule(L, idx);
+    return;
+  }
+  if (!is_function)
     check_body(L, rt, idx);
-  if (asy_unlikely(loop->factory)) {
-    lua_getiuservalue(L, loopidx, ASY_LOOP_FACTORY);
+  make_coroutine(L, rt, idx);
+  if (loop->factory)
     call_factory(L, rt, loopidx, idx);
-    return;
-  }
-  if (!is_function && asy_tokind(L, rt, idx, ASY_COROUTINE) != NULL) {
+  else
     task_of_coroutine(L, rt, loopidx, idx);
-    return;
-  }
-  asy_await_function(L, rt, idx);
-  asy_task_new(L, rt, loopidx, lua_gettop(L) - idx);
-  asy_task_schedule(L, idx);
 }
 
 
@@ -137,8 +208,11 @@ static int create_task(lua_State *L) {
 static int loop_create_task(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   asy_checkkind(L, 1, ASY_LOOP);
-  lua_settop(L, lua_gettop(L) < 2 ? 2 : lua_gettop(L));
-  asy_task_create(L, rt, 1, 2);
+  if (!lua_isfunction(L, 2))
+    check_body(L, rt, 2);
+  lua_pushvalue(L, 1);
+  lua_insert(L, 1); /* loop, loop, body, arguments or options */
+  asy_task_create(L, rt, 1, 3);
   return 1;
 }
 

@@ -11,7 +11,7 @@ describe("the classes of errors", function()
   it("all stand directly below Error", function()
     for _, name in ipairs(names) do
       local class <const> = asyncio[name]
-      local err = class "why"
+      local err = class("why", name == "ExceptionGroup" and { "an error" } or nil)
       assert.is_true(asyncio.isinstance(err, class))
       assert.is_true(asyncio.isinstance(err, asyncio.Error))
       for _, other in ipairs(names) do
@@ -20,6 +20,15 @@ describe("the classes of errors", function()
       assert.equal("asyncio." .. name, tostring(class))
       assert.equal(name, err.name)
     end
+  end)
+
+  it("of groups take the errors, one at least", function()
+    helper.raises("bad argument #2 to '?.-'? %(table expected", asyncio.ExceptionGroup, "m")
+    helper.raises("#2 .*a group needs an error", asyncio.ExceptionGroup, "m", {})
+    helper.raises("bad argument #2", asyncio.TimeoutError, "m", 5)
+    local group = asyncio.ExceptionGroup("m", { "x" })
+    group.exceptions = nil
+    assert.matches("^ExceptionGroup: m", tostring(group))
   end)
 
   it("make instances with a message, or without", function()

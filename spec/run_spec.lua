@@ -1,4 +1,5 @@
 local asyncio = require "asyncio"
+local child = require "spec.child"
 local helper = require "spec.helper"
 
 describe("run", function()
@@ -198,5 +199,28 @@ describe("the end of run", function()
       asyncio.sleep(0)
     end)
     assert.same({ true, "closed" }, t:list())
+  end)
+
+  it("says where an error was raised that nothing catches", function()
+    local failing = [[
+      local asyncio = require "asyncio"
+      local function deep() error "boom" end
+      local function main() deep() end
+    ]]
+    local result = helper.run_script(failing .. "asyncio.run(main)")
+    local text = "^asyncio: the main task failed, and nothing catches its error\n"
+    assert.matches(text, result.stderr)
+    assert.matches("script:2: in .-\n.*script:3: in ", result.stderr)
+    assert.equal("", helper.check_script(failing .. "pcall(asyncio.run, main)"))
+  end)
+
+  it("shows where a task failed that the end cancelled", function()
+    local _, err = child.check [[
+      asyncio.run(function()
+        asyncio.create_task(function() pcall(asyncio.sleep, 9) error "late" end)
+        asyncio.sleep(0)
+      end)
+    ]]
+    assert.matches("unhandled exception during .*script:2: late.*stack traceback:", err)
   end)
 end)

@@ -4,6 +4,37 @@ local helper = require "spec.helper"
 local ait <const> = helper.ait
 
 describe("create_task", function()
+  ait("takes options after any awaitable but a function", function()
+    local thread = coroutine.create(function()
+      return "thread"
+    end)
+    local value = setmetatable({}, { __await = function() return "value" end })
+    for text, awaitable in pairs { thread = thread, value = value } do
+      local task = asyncio.create_task(awaitable, { name = "n" })
+      assert.equal("n", task:get_name())
+      assert.equal(text, task:await())
+    end
+  end)
+
+  ait("refuses wrong options, by their name and place", function()
+    local function with(options)
+      return function()
+        local coro = asyncio.async(print)()
+        asyncio.create_task(coro, options)
+      end
+    end
+    helper.raises("#2 to 'create_task' %(unknown option 'nam'", with { nam = "x" })
+    helper.raises("#2 to 'create_task' %(table expected, got number", with(5))
+    helper.raises("#2 to 'create_task' %(field 'context' must be a Context", with { context = 5 })
+    helper.raises("#1 to 'create_task' %(a future is no body", function()
+      asyncio.create_task(asyncio.Future())
+    end)
+    helper.raises("#2 to 'create_task' %(unknown option '?'", function()
+      local loop = asyncio.get_running_loop()
+      loop:create_task(asyncio.async(print)(), { [1] = 2 })
+    end)
+  end)
+
   ait("starts the task in the next turn, with its arguments", function()
     local t = helper.trace()
     local task = asyncio.create_task(function(...)

@@ -40,6 +40,9 @@ local function add_tree(lines, err, first, rest, entered)
 end
 
 function ExceptionGroup:__tostring()
+  if not is_group(self) then -- somebody took the list away
+    return heading(self, {})
+  end
   local lines = {}
   add_tree(lines, self, "", "", {})
   return table.concat(lines, "\n")

@@ -81,6 +81,42 @@ local function main_task(self, loop, main, ...)
   return loop:create_task(coroutine_of(main, ...), options)
 end
 
+-- What an error may be caught by. Other C functions let it pass.
+local CATCHERS <const> = {
+  [pcall] = true,
+  [xpcall] = true,
+  [core.pcall] = true,
+  [core.xpcall] = true,
+  [core.catch] = true,
+}
+
+-- Whether an error would end the program: then the interpreter shows its text,
+-- but not where in a task it was raised.
+local function is_uncaught()
+  local _, is_main = coroutine.running()
+  local level = 1
+  local info = is_main and debug.getinfo(1, "f")
+  while info do
+    if CATCHERS[info.func] then
+      return false
+    end
+    level = level + 1
+    info = debug.getinfo(level, "f")
+  end
+  return is_main
+end
+
+local function report_uncaught(loop, task, err)
+  local traceback = task:traceback()
+  if traceback and not core.isinstance(err, core.KeyboardInterrupt) and is_uncaught() then
+    loop:call_exception_handler {
+      message = "the main task failed, and nothing catches its error",
+      exception = err,
+      traceback = traceback,
+    }
+  end
+end
+
 -- Raises what the main task raised; a cancellation that a Ctrl-C asked for
 -- becomes a KeyboardInterrupt, and one that came too late to cancel is one too.
 local function finish(loop, task, ok, ...)
@@ -94,6 +130,7 @@ local function finish(loop, task, ok, ...)
   if interrupts > 0 and core.isinstance(err, core.CancelledError) and task:uncancel() == 0 then
     err = core.KeyboardInterrupt()
   end
+  report_uncaught(loop, task, err)
   error(err, 0)
 end
 
