@@ -19,7 +19,9 @@ void asy_reader_wake(asy_reader *r) {
 
 
 static asy_future *read_abort(asy_task *t) {
-  ((asy_reader *)t->on)->task = NULL;
+  asy_reader *r = (asy_reader *)t->on;
+  r->task = NULL;
+  r->user = NULL;
   return NULL;
 }
 
@@ -31,17 +33,31 @@ static const asy_wait read_wait = {"data from a stream", read_abort};
 static int wait_data(lua_State *L, asy_reader *r, size_t need,
                      const char *fname, lua_KContext ctx, lua_KFunction k) {
   asy_task *t = asy_task_here(L, r->rt, fname);
-  if (r->task != NULL)
-    return asy_error_raise(L, ASY_RUNTIME_ERROR,
-                           "%s: another task is reading this stream already",
-                           fname);
   r->need = need;
   r->task = t;
   if (r->stream != NULL)
     asy_stream_flow(r->stream);
   if (asy_unlikely(r->task == NULL)) /* reading could not even start */
     return k(L, LUA_OK, ctx);
+  r->user = t;
   return asy_park(L, t, &read_wait, r, ctx, k);
+}
+
+
+/* Begins or continues a read. Between its wake-up and its continuation, too, it
+** relies on the buffer: what it has looked at already must still be there. */
+static asy_reader *enter(lua_State *L, int status, const char *fname) {
+  asy_reader *r = (asy_reader *)lua_touserdata(L, 1);
+  if (status == LUA_YIELD) {
+    asy_task *t = r->rt->task;
+    if (r->user == t)
+      r->user = NULL;
+    asy_woken(L, t);
+  } else if (asy_unlikely(r->user != NULL)) {
+    asy_error_raise(L, ASY_RUNTIME_ERROR,
+                    "%s: another task is reading this stream already", fname);
+  }
+  return r;
 }
 
 
@@ -75,11 +91,8 @@ static void check_error(lua_State *L, asy_reader *r) {
 
 /* read(n): what there is, up to 'n' bytes, or nil at the end. */
 static int read_some(lua_State *L, int status, lua_KContext n) {
-  asy_reader *r = (asy_reader *)lua_touserdata(L, 1);
-  size_t length;
-  if (status == LUA_YIELD)
-    asy_woken(L, r->rt->task);
-  length = asy_buf_length(&r->buf);
+  asy_reader *r = enter(L, status, "read");
+  size_t length = asy_buf_length(&r->buf);
   if (length > 0)
     return take(L, r, length < (size_t)n ? length : (size_t)n);
   if (!r->eof)
@@ -92,9 +105,7 @@ static int read_some(lua_State *L, int status, lua_KContext n) {
 
 /* read("a"): everything up to the end. */
 static int read_all(lua_State *L, int status, lua_KContext ctx) {
-  asy_reader *r = (asy_reader *)lua_touserdata(L, 1);
-  if (status == LUA_YIELD)
-    asy_woken(L, r->rt->task);
+  asy_reader *r = enter(L, status, "read");
   if (!r->eof)
     return wait_data(L, r, SIZE_MAX, "read", ctx, read_all);
   check_error(L, r);
@@ -167,9 +178,7 @@ static int incomplete(lua_State *L, asy_reader *r, lua_Integer expected) {
 
 
 static int read_exactly(lua_State *L, int status, lua_KContext n) {
-  asy_reader *r = (asy_reader *)lua_touserdata(L, 1);
-  if (status == LUA_YIELD)
-    asy_woken(L, r->rt->task);
+  asy_reader *r = enter(L, status, "readexactly");
   if (asy_buf_length(&r->buf) >= (size_t)n)
     return take(L, r, (size_t)n);
   if (r->eof)
@@ -283,10 +292,8 @@ static bool look(lua_State *L, asy_reader *r, lua_KContext *from, bool drop,
 
 
 static int read_until(lua_State *L, int status, lua_KContext from) {
-  asy_reader *r = (asy_reader *)lua_touserdata(L, 1);
+  asy_reader *r = enter(L, status, "readuntil");
   found f;
-  if (status == LUA_YIELD)
-    asy_woken(L, r->rt->task);
   if (!look(L, r, &from, false, &f))
     return wait_data(L, r, asy_buf_length(&r->buf) + 1, "readuntil", from,
                      read_until);
@@ -332,11 +339,9 @@ static int reader_readuntil(lua_State *L) {
 /* The next line of the reader at 1, without its newline if 'strip' is true at
 ** 3; the separator is at 2. */
 static int read_line(lua_State *L, int status, lua_KContext from) {
-  asy_reader *r = (asy_reader *)lua_touserdata(L, 1);
+  asy_reader *r = enter(L, status, "readline");
   size_t length;
   found f;
-  if (status == LUA_YIELD)
-    asy_woken(L, r->rt->task);
   if (!look(L, r, &from, true, &f))
     return wait_data(L, r, asy_buf_length(&r->buf) + 1, "readline", from,
                      read_line);

@@ -22,7 +22,8 @@ typedef struct asy_reader {
   int error;                 /* of the connection, a libuv code, or 0 */
   struct asy_stream *stream; /* NULL once closed */
   asy_task *task;            /* who waits for data, or NULL */
-  size_t need;               /* and how much */
+  const asy_task *user;      /* whose read goes on, until it continues */
+  size_t need;               /* how much data it waits for */
   size_t limit;
   asy_buf buf;
 } asy_reader;

@@ -313,6 +313,50 @@ describe("a reader", function()
     assert.equal("more", reader:read(10))
   end)
 
+  ait("gives a second task nothing of what the first has looked at", function()
+    local here, there = streams.pair()
+    local reader <const> = here.reader
+    there.writer:write "abcdef"
+    local first <const> = asyncio.create_task(reader.readline, reader)
+    asyncio.sleep(0.005)
+    helper.raises(asyncio.RuntimeError, reader.read, reader, 6)
+    there.writer:write "\n"
+    assert.equal("abcdef\n", first:await())
+  end)
+
+  ait("serves the task that was woken before any other", function()
+    local here, there = streams.pair()
+    local reader <const> = here.reader
+    there.writer:write "abcdef"
+    local first <const> = asyncio.create_task(reader.readline, reader)
+    asyncio.sleep(0.005)
+    local thief <const> = asyncio.create_task(function()
+      while tostring(reader):find "waiting" do
+        asyncio.sleep(0)
+      end
+      return reader:read(100)
+    end)
+    asyncio.sleep(0)
+    there.writer:write "\nxyz"
+    helper.raises(asyncio.RuntimeError, thief.await, thief)
+    assert.equal("abcdef\n", first:await())
+    assert.equal("xyz", reader:read(100))
+  end)
+
+  ait("serves the next task when the one before was cancelled", function()
+    local here, there = streams.pair()
+    local reader <const> = here.reader
+    local first <const> = asyncio.create_task(reader.readline, reader)
+    asyncio.sleep(0)
+    first:cancel()
+    there.writer:write "line\n"
+    assert.equal("line\n", reader:readline())
+    helper.raises(asyncio.CancelledError, first.await, first)
+    helper.raises(asyncio.TimeoutError, asyncio.wait_for, function()
+      reader:readline()
+    end, 0.005)
+  end)
+
   ait("loses nothing when a read is cancelled", function()
     local here, there = streams.pair()
     local reader <const> = here.reader
