@@ -18,8 +18,12 @@ typedef struct asy_listener {
 } asy_listener;
 
 
+/* Sockets that close with their loop end the server. */
 static void listener_detach(asy_handle *h) {
-  asy_list_remove(&((asy_listener *)h)->link);
+  asy_listener *l = (asy_listener *)h;
+  asy_list_remove(&l->link);
+  if (l->server->loop->closing)
+    asy_server_close(l->server);
 }
 
 
