@@ -149,6 +149,11 @@ int asy_dns_wait(lua_State *L, asy_task *t, asy_lookup *l, lua_KContext ctx,
 }
 
 
+bool asy_dns_failed(const asy_lookup *l) {
+  return l->error != 0;
+}
+
+
 void asy_dns_check(lua_State *L, const asy_lookup *l) {
   if (l->error == 0)
     return;

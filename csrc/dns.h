@@ -21,6 +21,8 @@ bool asy_dns_pending(const struct asy_lookup *l);
 int asy_dns_wait(lua_State *L, asy_task *t, struct asy_lookup *l,
                  lua_KContext ctx, lua_KFunction k);
 
+bool asy_dns_failed(const struct asy_lookup *l);
+
 /* Raises the OSError of an ended lookup that failed. */
 void asy_dns_check(lua_State *L, const struct asy_lookup *l);
 

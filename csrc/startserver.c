@@ -107,6 +107,8 @@ static int bind_hosts(lua_State *L, int status, lua_KContext i) {
     if (lookup != NULL) {
       if (asy_dns_pending(lookup))
         return asy_dns_wait(L, t, lookup, i, bind_hosts);
+      if (asy_dns_failed(lookup))
+        asy_listen_close(server);
       asy_dns_check(L, lookup);
       bind_all(L, server, lookup, lua_toboolean(L, 6));
     }

@@ -7,6 +7,24 @@ local HOST <const> = "127.0.0.1"
 
 local function quiet() end
 
+-- How many descriptors this process has open, or nil where nothing tells.
+local function descriptors()
+  local pipe <close> = io.popen "ls /proc/$PPID/fd 2>/dev/null | wc -l"
+  local n <const> = pipe:read "n"
+  return n and n > 0 and n or nil
+end
+
+describe("start_server", function()
+  ait("leaves no socket behind when one of its hosts is not known", function()
+    local hosts <const> = { HOST, "host.invalid" }
+    asyncio.pcall(asyncio.start_server, quiet, hosts, 0) -- libuv opens one for itself
+    local before <const> = descriptors()
+    local err <const> = helper.raises(asyncio.OSError, asyncio.start_server, quiet, hosts, 0)
+    assert.matches("getaddrinfo host.invalid", err.message)
+    assert.equal(before, descriptors())
+  end)
+end)
+
 describe("a server of a loop that closed", function()
   it("is closed", function()
     local server = asyncio.run(asyncio.start_server, quiet, HOST, 0)
