@@ -30,6 +30,20 @@ int asy_address_port(const struct sockaddr *address) {
 }
 
 
+bool asy_address_equal(const struct sockaddr *a, const struct sockaddr *b) {
+  const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)a;
+  const struct sockaddr_in6 *b6 = (const struct sockaddr_in6 *)b;
+  if (a->sa_family != b->sa_family ||
+      asy_address_port(a) != asy_address_port(b))
+    return false;
+  if (a->sa_family == AF_INET6)
+    return a6->sin6_scope_id == b6->sin6_scope_id &&
+           memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr)) == 0;
+  return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
+         ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+}
+
+
 void asy_address_setport(struct sockaddr *address, int port) {
   if (address->sa_family == AF_INET6)
     ((struct sockaddr_in6 *)address)->sin6_port = htons((uint16_t)port);

@@ -21,6 +21,9 @@ bool asy_address_parse(const char *host, int port,
 void asy_address_setport(struct sockaddr *address, int port);
 int asy_address_port(const struct sockaddr *address);
 
+/* Whether both are the same host and port. */
+bool asy_address_equal(const struct sockaddr *a, const struct sockaddr *b);
+
 /* The size of an address of that family. */
 size_t asy_address_size(const struct sockaddr *address);
 

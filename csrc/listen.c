@@ -127,6 +127,18 @@ static void get_name(asy_listener *l, struct sockaddr_storage *name) {
 }
 
 
+bool asy_listen_has(const asy_server *server, const struct sockaddr *address) {
+  const asy_list *all = &server->listeners;
+  for (asy_list *n = all->next; n != all; n = n->next) {
+    struct sockaddr_storage name;
+    get_name(asy_of(n, asy_listener, link), &name);
+    if (asy_address_equal((const struct sockaddr *)&name, address))
+      return true;
+  }
+  return false;
+}
+
+
 int asy_listen_port(const asy_server *server) {
   struct sockaddr_storage name;
   if (asy_list_empty(&server->listeners))

@@ -36,6 +36,9 @@ typedef struct asy_server {
 int asy_listen_bind(asy_server *server, const struct sockaddr *address,
                     bool reuse_port);
 
+/* Whether one of the sockets is bound to that address. */
+bool asy_listen_has(const asy_server *server, const struct sockaddr *address);
+
 /* The port of the first socket, 0 when there is none. */
 int asy_listen_port(const asy_server *server);
 

@@ -62,9 +62,10 @@ static int raise_os(lua_State *L, asy_rt *rt, int err, const char *syscall,
 }
 
 
-/* Binds to the addresses of the lookup. A port that the system chose for the
-** first socket is taken for the others, too. Where every interface is meant, a
-** family that the system does not know is left out. */
+/* Binds to the addresses of the lookup, each once, however many hosts have it.
+** A port that the system chose for the first socket is taken for the others,
+** too. Where every interface is meant, a family that the system does not know
+** is left out. */
 static void bind_all(lua_State *L, asy_server *server,
                      const struct asy_lookup *lookup, bool everywhere) {
   bool reuse_port = get_flag(L, "reuse_port", false);
@@ -76,6 +77,8 @@ static void bind_all(lua_State *L, asy_server *server,
     int chosen = asy_listen_port(server), err;
     if (chosen != 0 && asy_address_port(address) == 0)
       asy_address_setport(address, chosen);
+    if (asy_listen_has(server, address))
+      continue;
     err = asy_listen_bind(server, address, reuse_port);
     if (everywhere && !asy_list_empty(&server->listeners) &&
         (err == UV_EAFNOSUPPORT || err == UV_EADDRNOTAVAIL))

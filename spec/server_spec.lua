@@ -1,5 +1,6 @@
 local asyncio = require "asyncio"
 local helper = require "spec.helper"
+local streams = require "spec.streams"
 
 local ait <const> = helper.ait
 
@@ -15,6 +16,14 @@ local function descriptors()
 end
 
 describe("start_server", function()
+  ait("binds once to an address that several hosts have", function()
+    local port <const> = streams.free_port()
+    local server <close> = asyncio.start_server(quiet, { HOST, HOST }, port)
+    assert.equal(("<Server serving %s:%d>"):format(HOST, port), tostring(server))
+    local any <close> = asyncio.start_server(quiet, { HOST, HOST }, 0)
+    assert.equal(1, #any:sockets())
+  end)
+
   ait("leaves no socket behind when one of its hosts is not known", function()
     local hosts <const> = { HOST, "host.invalid" }
     asyncio.pcall(asyncio.start_server, quiet, hosts, 0) -- libuv opens one for itself
