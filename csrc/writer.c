@@ -168,21 +168,28 @@ static int writer_waitclosed(lua_State *L) {
 
 
 static int scope_closed(lua_State *L, int status, lua_KContext ctx) {
+  asy_writer *w = (asy_writer *)lua_touserdata(L, 1);
   (void)status;
   (void)ctx;
-  asy_woken(L, asy_rt_up(L)->task);
+  if (w->stream != NULL && asy_iscancelled(w->rt->task))
+    asy_handle_close(&w->stream->h);
+  asy_woken(L, w->rt->task);
   return 0;
 }
 
 
-/* The end of a scope: closes, and waits for that where waiting is possible. An
-** error of the connection was seen by whoever wrote. */
+/* The end of a scope: closes, and waits for that where waiting is possible;
+** cancelled it closes at once, for a peer that reads nothing would let no
+** timeout end. An error of the connection was seen by whoever wrote. */
 static int writer_scope(lua_State *L) {
   asy_writer *w = check_writer(L);
   asy_task *t = w->rt->task;
   if (w->stream == NULL)
     return 0;
-  asy_stream_close(w->stream);
+  if (asy_error_is(L, w->rt, 2, ASY_CANCELLED_ERROR))
+    asy_handle_close(&w->stream->h);
+  else
+    asy_stream_close(w->stream);
   if (w->stream == NULL || t == NULL || t->co != L || !lua_isyieldable(L))
     return 0;
   return wait_closed(L, w, scope_closed);

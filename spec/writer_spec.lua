@@ -308,6 +308,26 @@ describe("a writer in a scope", function()
     assert.is_nil(there.reader:read(1))
   end)
 
+  ait("is closed at once by cancellation, even if the peer reads nothing", function()
+    local here, there = streams.pair()
+    helper.raises(asyncio.TimeoutError, asyncio.wait_for, function()
+      local writer <close> = here.writer
+      streams.fill(writer)
+      asyncio.sleep(3600)
+    end, 0.5)
+    assert.matches("closed", tostring(here.writer))
+    there.writer:close()
+  end)
+
+  ait("stops to wait when it is cancelled", function()
+    local here = streams.pair()
+    streams.fill(here.writer)
+    helper.raises(asyncio.TimeoutError, asyncio.wait_for, function()
+      local _ <close> = here.writer
+    end, 0.01)
+    assert.matches("closed", tostring(here.writer))
+  end)
+
   ait("waits until all is sent", function()
     local here, there = streams.pair()
     local n <const> = streams.fill(here.writer)
