@@ -208,8 +208,17 @@ static int server_waitclosed(lua_State *L) {
 }
 
 
+static int scope_closed(lua_State *L, int status, lua_KContext ctx) {
+  asy_server *server = (asy_server *)lua_touserdata(L, 1);
+  if (asy_iscancelled(server->rt->task))
+    close_clients(server, true);
+  return closed(L, status, ctx);
+}
+
+
 /* The end of a scope, at which the connections end, too: in order, or at once
-** if an error leaves it. Waits for that where waiting is possible. */
+** if an error leaves it or it is cancelled. Waits for that where waiting is
+** possible. */
 static int server_scope(lua_State *L) {
   asy_server *server = check_server(L);
   asy_task *t = server->rt->task;
@@ -218,7 +227,7 @@ static int server_scope(lua_State *L) {
   if (is_over(server) || t == NULL || t->co != L || !lua_isyieldable(L))
     return 0;
   lua_settop(L, 1);
-  return asy_stream_wait(L, t, &server->closers, &closed_wait, closed);
+  return asy_stream_wait(L, t, &server->closers, &closed_wait, scope_closed);
 }
 
 
