@@ -63,6 +63,7 @@ static void stream_detach(asy_handle *h) {
   }
   if (w != NULL) {
     w->stream = NULL;
+    w->cut = asy_stream_queued(s) > 0;
     asy_stream_wake(&w->drainers);
     asy_stream_wake(&w->closers);
   }

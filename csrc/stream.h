@@ -35,6 +35,7 @@ typedef struct asy_writer {
   uint8_t kind;
   bool ended;                /* after write_eof */
   bool paused;               /* too much is waiting to be sent */
+  bool cut;                  /* closed before all was sent */
   int error;                 /* of the connection, a libuv code, or 0 */
   struct asy_stream *stream; /* NULL once closed */
   asy_list drainers;         /* tasks in drain */

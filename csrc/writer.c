@@ -88,9 +88,7 @@ static int drained(lua_State *L, int status, lua_KContext ctx) {
   (void)ctx;
   if (status == LUA_YIELD)
     asy_woken(L, w->rt->task);
-  if (w->stream == NULL || w->error != 0)
-    return raise_lost(L, w, "drain");
-  return 0;
+  return w->cut || w->error != 0 ? raise_lost(L, w, "drain") : 0;
 }
 
 

@@ -158,6 +158,36 @@ describe("writer:drain", function()
   end)
 end)
 
+describe("writer:drain while another task closes", function()
+  local function drain_and(close)
+    local here, there = streams.pair()
+    local n <const> = streams.fill(here.writer)
+    local drain <const> = asyncio.create_task(here.writer.drain, here.writer)
+    asyncio.sleep(0)
+    close(here.writer)
+    return drain, there.reader, n
+  end
+
+  ait("returns when all is sent", function()
+    local drain, reader, n = drain_and(function(writer)
+      writer:close()
+    end)
+    assert.equal(n, #reader:read "a")
+    drain:await()
+  end)
+
+  ait("raises when not all is sent", function()
+    local drain = drain_and(function(writer)
+      local closing <const> = asyncio.create_task(function()
+        local _ <close> = writer
+      end)
+      asyncio.sleep(0)
+      closing:cancel()
+    end)
+    helper.raises(asyncio.OSError, drain.await, drain)
+  end)
+end)
+
 describe("writer:write_eof", function()
   ait("ends one direction only", function()
     local here, there = streams.pair()
