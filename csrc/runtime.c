@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "loop.h"
+#include "sigint.h"
 #include "timeout.h"
 
 static const char rt_key = 0;
@@ -63,6 +64,7 @@ lua_State *asy_rt_state(asy_rt *rt) {
 static int rt_gc(lua_State *L) {
   asy_rt *rt = (asy_rt *)lua_touserdata(L, 1);
   rt->over = true;
+  asy_sigint_over(rt);
   while (!asy_list_empty(&rt->engines))
     asy_engine_free(asy_of(rt->engines.next, asy_engine, link)->loop);
   asy_timeout_freeall(rt);

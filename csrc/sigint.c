@@ -233,6 +233,17 @@ static void let_go(lua_State *L, asy_rt *rt) {
 }
 
 
+void asy_sigint_over(asy_rt *rt) {
+  if (now.loop == NULL || now.loop->rt != rt)
+    return;
+  give_signal();
+  trap.waits = 0;
+  now.loop = NULL;
+  now.slot = 0;
+  atomic_flag_clear(&owned);
+}
+
+
 /* sigint_begin(loop, task): from now on Ctrl-C is for the task */
 static int sigint_begin(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);

@@ -8,4 +8,7 @@
 
 void asy_sigint_open(lua_State *L);
 
+/* The Lua state closes, perhaps from inside a run: Ctrl-C is what it was. */
+void asy_sigint_over(asy_rt *rt);
+
 #endif

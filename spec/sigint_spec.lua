@@ -329,6 +329,22 @@ describe("Ctrl-C", function()
     assert.is_true(result.signal == 2 or result.stderr:find "interrupted!" ~= nil, result.stderr)
   end)
 
+  it("does what it did before, once the Lua state is closed inside a run", function()
+    local result = helper.run_script([[
+      -- older than asyncio, and so finalized after it
+      last = setmetatable({}, { __gc = function()
+        io.popen("kill -INT $PPID"):close() -- for the interpreter, which takes the first
+        io.popen("kill -INT $PPID"):close()
+        io.stderr:write "not reached"
+      end })
+    ]] .. prelude .. [[
+      asyncio.run(function()
+        os.exit(0, true)
+      end)
+    ]])
+    assert.same({ signal = 2, stdout = "", stderr = "" }, result)
+  end)
+
   it("ends the process when C code never comes back to Lua", function()
     local result = helper.run_script(prelude .. [[
       asyncio.run(function()
