@@ -201,21 +201,24 @@ static int writer_isclosing(lua_State *L) {
 }
 
 
-/* Collected: what was written is still sent. */
+/* Collected: what was written is still sent. The warning comes last, since it
+** may fail for want of memory. */
 static int writer_gc(lua_State *L) {
   asy_writer *w = check_writer(L);
   asy_stream *s = w->stream;
+  bool warns;
   if (s == NULL)
     return 0;
-  if (s->h.loop->debug && !s->closing) {
+  warns = s->h.loop->debug && !s->closing;
+  s->writer = NULL;
+  w->stream = NULL;
+  asy_stream_close(s);
+  if (warns) {
     char peer[ASY_ADDRESS_TEXT] = "?";
     if (w->peer.ss_family != 0)
       asy_address_format((const struct sockaddr *)&w->peer, peer);
     asy_report_warn(L, "stream to %s was collected while open", peer);
   }
-  s->writer = NULL;
-  w->stream = NULL;
-  asy_stream_close(s);
   return 0;
 }
 
