@@ -344,18 +344,19 @@ describe("a writer in a scope", function()
       local writer <close> = here.writer
       streams.fill(writer)
       asyncio.sleep(3600)
-    end, 0.5)
+    end, 0.01)
     assert.matches("closed", tostring(here.writer))
     there.writer:close()
   end)
 
   ait("stops to wait when it is cancelled", function()
-    local here = streams.pair()
+    local here, there = streams.pair()
     streams.fill(here.writer)
     helper.raises(asyncio.TimeoutError, asyncio.wait_for, function()
       local _ <close> = here.writer
     end, 0.01)
     assert.matches("closed", tostring(here.writer))
+    there.writer:close()
   end)
 
   ait("waits until all is sent", function()
