@@ -11,10 +11,13 @@
 #include <sys/socket.h>
 #endif
 
+#define RETRY 1.0 /* seconds until there may be memory again */
+
 typedef struct asy_listener {
   asy_handle h;
   asy_list link; /* among the server's */
   asy_server *server;
+  bool waits; /* a connection does, for which there was no memory */
 } asy_listener;
 
 
@@ -52,10 +55,37 @@ static int listener_accept(asy_listener *l) {
 }
 
 
+static void retry_due(asy_timer *timer) {
+  asy_server *server = asy_of(timer, asy_server, retry);
+  asy_loop_ready(server->loop, &server->ready);
+}
+
+
+void asy_listen_retry(asy_server *server) {
+  asy_list *all = &server->listeners;
+  if (asy_list_linked(&server->retry.link))
+    return;
+  for (asy_list *n = all->next; n != all; n = n->next) {
+    asy_listener *l = asy_of(n, asy_listener, link);
+    int err = l->waits ? listener_accept(l) : 0;
+    l->waits = err == UV_ENOMEM;
+    if (err != 0)
+      server->accept_error = err;
+    if (l->waits && !asy_list_linked(&server->retry.link))
+      asy_loop_settimer(server->loop, &server->retry, asy_loop_after(RETRY),
+                        retry_due);
+  }
+}
+
+
+/* libuv looks for no further connection until this one is accepted: where there
+** was no memory for it, the server asks for it again. */
 static void listener_ready(uv_stream_t *uv, int status) {
   asy_listener *l = (asy_listener *)uv->data;
   int err = status < 0 ? status : listener_accept(l);
-  if (err != 0)
+  if (status == 0 && err == UV_ENOMEM)
+    l->waits = true;
+  else if (err != 0)
     l->server->accept_error = err;
   asy_loop_ready(l->server->loop, &l->server->ready);
 }

@@ -37,6 +37,7 @@ void asy_server_close(asy_server *server) {
   server->closed = true;
   server->serving = false;
   server->forever = NULL;
+  asy_loop_unsettimer(server->loop, &server->retry);
   asy_listen_close(server);
   if (t != NULL)
     asy_unpark(t);
@@ -111,6 +112,7 @@ static void server_run(lua_State *L, asy_ready *e) {
   asy_rt *rt = server->rt;
   int base = lua_gettop(L) + 1;
   asy_pin_push(L, rt, server->slot);
+  asy_listen_retry(server);
   while (!asy_list_empty(&server->accepted)) {
     asy_stream *s = asy_of(server->accepted.next, asy_stream, client);
     asy_stream_push(L, rt, s, server->limit);

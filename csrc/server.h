@@ -17,6 +17,7 @@ typedef struct asy_server {
   size_t limit;     /* of the readers */
   asy_loop *loop;
   asy_ready ready; /* starts the handlers of what was accepted */
+  asy_timer retry; /* accepts what there was no memory for */
   asy_list listeners;
   asy_list accepted; /* streams that have no handler yet */
   asy_list clients;  /* streams that have */
@@ -44,6 +45,9 @@ int asy_listen_port(const asy_server *server);
 
 /* Accepts from now on. Returns 0 or a libuv error. */
 int asy_listen_start(asy_server *server);
+
+/* Accepts connections for which there was no memory, unless it is too early. */
+void asy_listen_retry(asy_server *server);
 
 /* Closes all sockets. */
 void asy_listen_close(asy_server *server);

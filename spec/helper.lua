@@ -114,6 +114,9 @@ local function command(script, opts)
   end
   words[#words + 1] = ("timeout -k 5 %d"):format(opts.timeout or 60)
   words[#words + 1] = os.getenv "ASYNCIO_TEST_LUA" or "lua5.4"
+  for _, option in ipairs(opts.options or {}) do
+    words[#words + 1] = quote(option)
+  end
   words[#words + 1] = quote(script)
   for _, argument in ipairs(opts.args or {}) do
     words[#words + 1] = quote(argument)
@@ -134,7 +137,8 @@ function helper.script(source)
 end
 
 -- Runs Lua source in a process of its own, which is killed if it hangs.
--- opts: stdin (text), env and args (tables), timeout (seconds, 60 if missing).
+-- opts: stdin (text), env, args and options of the interpreter (tables), timeout
+-- (seconds, 60 if missing).
 -- Returns a table with stdout, stderr (in which the script is called "script"),
 -- and code, the exit status, or signal, the number of the signal that ended it.
 function helper.run_script(source, opts)

@@ -32,6 +32,41 @@ describe("start_server", function()
   end)
 end)
 
+describe("a server without memory for a connection", function()
+  local host <const> = os.getenv "ASYNCIO_TEST_LUA" or ""
+
+  local script <const> = [[
+    local asyncio = require "asyncio"
+    asyncio.run(function()
+      local served = 0
+      local server <close> = asyncio.start_server(function(_, writer)
+        served = served + 1
+        writer:close()
+      end, "127.0.0.1", 0)
+      local port <const> = server:sockets()[1].port
+      for _ = 1, 3 do
+        pcall(asyncio.wait_for, function()
+          local reader, writer <close> = asyncio.open_connection("127.0.0.1", port)
+          reader:read "a"
+        end, 10)
+      end
+      print(served)
+    end)
+  ]]
+
+  if not host:find "/host" then
+    return -- only that interpreter can make allocations fail
+  end
+
+  it("accepts it later", function()
+    for k = 3, 12 do
+      local result <const> = helper.run_script(script, { options = { "--fail-malloc=" .. k } })
+      assert.equal(0, result.code, result.stderr)
+      assert.is_true(tonumber(result.stdout) >= 2, result.stdout)
+    end
+  end)
+end)
+
 describe("a server in a scope", function()
   ait("aborts its connections when it is cancelled while they end", function()
     local server, reader
