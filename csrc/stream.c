@@ -203,6 +203,7 @@ static int write_later(asy_stream *s, const char *data, size_t n) {
 
 
 int asy_stream_write(asy_stream *s, const char *data, size_t n) {
+  size_t left = n;
   int err = 0;
   if (asy_stream_queued(s) == 0 && n > 0) {
     uv_buf_t buf = uv_buf_init((char *)(uintptr_t)data,
@@ -210,17 +211,21 @@ int asy_stream_write(asy_stream *s, const char *data, size_t n) {
     int sent = uv_try_write(&s->h.uv.stream, &buf, 1);
     if (sent >= 0) {
       data += sent;
-      n -= (size_t)sent;
+      left -= (size_t)sent;
     } else if (sent != UV_EAGAIN) {
       err = sent;
     }
   }
-  for (size_t part; n > 0 && err == 0; data += part, n -= part) {
-    part = n < MAX_WRITE ? n : MAX_WRITE;
+  while (left > 0 && err == 0) {
+    size_t part = left < MAX_WRITE ? left : MAX_WRITE;
     err = write_later(s, data, part);
+    if (err == 0) {
+      data += part;
+      left -= part;
+    }
   }
-  if (err != 0 && err != UV_ENOMEM)
-    asy_stream_lose(s, err);
+  if (err != 0 && (err != UV_ENOMEM || left < n))
+    asy_stream_lose(s, err); /* half a message is none */
   return err;
 }
 

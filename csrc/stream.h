@@ -70,7 +70,8 @@ void asy_stream_push(lua_State *L, asy_rt *rt, asy_stream *s, size_t limit);
 void asy_stream_flow(asy_stream *s);
 
 /* Sends the bytes: at once what the system takes, the rest from a copy. Returns
-** 0 or a libuv error, after which the connection is lost. */
+** 0 or a libuv error, after which the connection is lost; but for UV_ENOMEM
+** when nothing was sent yet. */
 int asy_stream_write(asy_stream *s, const char *data, size_t n);
 
 /* Closes once all is written. */

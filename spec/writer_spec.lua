@@ -94,6 +94,41 @@ describe("writer:write", function()
   end)
 end)
 
+describe("writer:write without memory", function()
+  local host <const> = os.getenv "ASYNCIO_TEST_LUA" or ""
+
+  local script <const> = [[
+    local asyncio = require "asyncio"
+    asyncio.run(function()
+      local n = 0
+      local server <close> = asyncio.start_server(function(reader)
+        for piece in function() return reader:read(1 << 20) end do
+          n = n + #piece
+        end
+      end, "127.0.0.1", 0)
+      local _, writer = asyncio.open_connection("127.0.0.1", server:sockets()[1].port)
+      local ok = pcall(writer.write, writer, ("x"):rep(1 << 23))
+      if not ok and not writer:is_closing() then
+        writer:close()
+        writer:wait_closed()
+        asyncio.sleep(0.05)
+        print(n)
+      end
+    end)
+  ]]
+
+  if not host:find "/host" then
+    return -- only that interpreter can make allocations fail
+  end
+
+  it("loses the connection if a part is sent", function()
+    for k = 4, 10 do
+      local result <const> = helper.run_script(script, { options = { "--fail-malloc=" .. k } })
+      assert.is_true(result.stdout == "" or result.stdout == "0\n", result.stdout)
+    end
+  end)
+end)
+
 describe("writer:drain", function()
   ait("does not suspend when little waits to be sent", function()
     local here = streams.pair()
