@@ -104,6 +104,12 @@ bool asy_address_parse(const char *host, int port,
 }
 
 
+bool asy_address_ishost(lua_State *L, int idx) {
+  return lua_type(L, idx) == LUA_TSTRING &&
+         strlen(lua_tostring(L, idx)) == lua_rawlen(L, idx);
+}
+
+
 int asy_address_checkport(lua_State *L, int arg) {
   lua_Integer port = luaL_checkinteger(L, arg);
   luaL_argcheck(L, port >= 0 && port <= 65535, arg,

@@ -27,6 +27,9 @@ bool asy_address_equal(const struct sockaddr *a, const struct sockaddr *b);
 /* The size of an address of that family. */
 size_t asy_address_size(const struct sockaddr *address);
 
+/* Whether the value is a host: a string without zeros, which would end it. */
+bool asy_address_ishost(lua_State *L, int idx);
+
 /* The argument, a port: a number from 0 to 65535. */
 int asy_address_checkport(lua_State *L, int arg);
 

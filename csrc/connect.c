@@ -209,7 +209,7 @@ static void get_local(lua_State *L, asy_connector *c, int idx) {
   lua_getfield(L, -2, "host");
   luaL_argcheck(
       L,
-      isint && port >= 0 && port <= 65535 && lua_type(L, -1) == LUA_TSTRING &&
+      isint && port >= 0 && port <= 65535 && asy_address_ishost(L, -1) &&
           asy_address_parse(lua_tostring(L, -1), (int)port, &c->local),
       idx, "field 'local_addr' must have a numeric host and a port");
   lua_pop(L, 3);
@@ -335,6 +335,7 @@ static int open_connection(lua_State *L) {
   int port = asy_address_checkport(L, 2), family;
   struct asy_lookup *lookup;
   asy_task *t;
+  luaL_argcheck(L, asy_address_ishost(L, 1), 1, "invalid host");
   lua_settop(L, 3);
   asy_stream_limit(L, 3);
   family = asy_dns_family(L, 3);

@@ -156,8 +156,9 @@ static void check_hosts(lua_State *L) {
   n = (lua_Integer)lua_rawlen(L, 2);
   luaL_argcheck(L, n > 0, 2, "no hosts");
   for (lua_Integer i = 1; i <= n; i++) {
-    luaL_argcheck(L, lua_rawgeti(L, 2, i) == LUA_TSTRING, 2,
-                  "hosts must be strings");
+    lua_rawgeti(L, 2, i);
+    luaL_argcheck(L, asy_address_ishost(L, -1), 2,
+                  "hosts must be strings without zeros");
     lua_pop(L, 1);
   }
 }

@@ -15,6 +15,11 @@ local function sockets()
 end
 
 describe("start_server", function()
+  ait("refuses a host with a zero in it, which would end it", function()
+    helper.raises("bad argument #2", asyncio.start_server, quiet, HOST .. "\0.example.org", 0)
+    helper.raises("bad argument #2", asyncio.start_server, quiet, { HOST, HOST .. "\0" }, 0)
+  end)
+
   ait("binds once to an address that several hosts have", function()
     local port <const> = streams.free_port()
     local server <close> = asyncio.start_server(quiet, { HOST, HOST }, port)
