@@ -195,7 +195,7 @@ static void set_targets(asy_connector *c, const struct sockaddr_storage *from,
 
 
 /* The field 'local_addr' of the options at 'idx': a numeric host and a port. */
-static void get_local(lua_State *L, asy_connector *c, int idx) {
+static void get_local(lua_State *L, struct sockaddr_storage *local, int idx) {
   int isint = 1;
   lua_Integer port = 0;
   if (lua_getfield(L, idx, "local_addr") == LUA_TNIL) {
@@ -207,22 +207,32 @@ static void get_local(lua_State *L, asy_connector *c, int idx) {
   if (lua_getfield(L, -1, "port") != LUA_TNIL)
     port = lua_tointegerx(L, -1, &isint);
   lua_getfield(L, -2, "host");
-  luaL_argcheck(
-      L,
-      isint && port >= 0 && port <= 65535 && asy_address_ishost(L, -1) &&
-          asy_address_parse(lua_tostring(L, -1), (int)port, &c->local),
-      idx, "field 'local_addr' must have a numeric host and a port");
+  luaL_argcheck(L,
+                isint && port >= 0 && port <= 65535 &&
+                    asy_address_ishost(L, -1) &&
+                    asy_address_parse(lua_tostring(L, -1), (int)port, local),
+                idx, "field 'local_addr' must have a numeric host and a port");
   lua_pop(L, 3);
 }
 
 
-static void get_delay(lua_State *L, asy_connector *c, int idx) {
+static void get_delay(lua_State *L, lua_Number *delay, int idx) {
   if (lua_getfield(L, idx, "happy_eyeballs_delay") != LUA_TNIL) {
-    c->delay = lua_tonumber(L, -1);
-    luaL_argcheck(L, lua_isnumber(L, -1) && c->delay >= 0, idx,
+    *delay = lua_tonumber(L, -1);
+    luaL_argcheck(L, lua_isnumber(L, -1) && *delay >= 0, idx,
                   "field 'happy_eyeballs_delay' must be a number of seconds");
   }
   lua_pop(L, 1);
+}
+
+
+/* What the options at 'idx', a table or nil, say of the attempts. */
+static void get_options(lua_State *L, int idx, struct sockaddr_storage *local,
+                        lua_Number *delay) {
+  if (lua_isnil(L, idx))
+    return;
+  get_local(L, local, idx);
+  get_delay(L, delay, idx);
 }
 
 
@@ -238,10 +248,7 @@ static asy_connector *connector_new(lua_State *L, asy_rt *rt, asy_loop *loop,
   asy_list_init(&c->attempts);
   c->loop = loop;
   c->delay = DELAY;
-  if (!lua_isnil(L, options)) {
-    get_local(L, c, options);
-    get_delay(L, c, options);
-  }
+  get_options(L, options, &c->local, &c->delay);
   if (n > 0)
     set_targets(c, from, n);
   return c;
@@ -333,11 +340,14 @@ static int open_connection(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   const char *host = luaL_checkstring(L, 1);
   int port = asy_address_checkport(L, 2), family;
+  struct sockaddr_storage local;
   struct asy_lookup *lookup;
+  lua_Number delay;
   asy_task *t;
   luaL_argcheck(L, asy_address_ishost(L, 1), 1, "invalid host");
   lua_settop(L, 3);
   asy_stream_limit(L, 3);
+  get_options(L, 3, &local, &delay); /* errors come before the lookup */
   family = asy_dns_family(L, 3);
   t = asy_task_here(L, rt, "open_connection");
   lookup = asy_dns_lookup(L, rt, t->fut.loop, host, port, family);
