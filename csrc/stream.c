@@ -15,6 +15,8 @@
 #define HIGH_WATER 65536
 #define LOW_WATER 16384
 
+#define MAX_READ ((size_t)1 << 30) /* bytes at once: libuv counts in 32 bits */
+
 typedef struct stream_write {
   uv_write_t req;
   char data[];
@@ -107,6 +109,8 @@ static void stream_alloc(uv_handle_t *uv, size_t suggested, uv_buf_t *buf) {
   asy_reader *r = ((asy_stream *)uv->data)->reader;
   size_t room = asy_buf_reserve(&r->buf);
   (void)suggested;
+  if (room > MAX_READ)
+    room = MAX_READ;
   *buf =
       uv_buf_init(room == 0 ? NULL : r->buf.data + r->buf.end, (unsigned)room);
 }
