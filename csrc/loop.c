@@ -433,20 +433,17 @@ static int loop_tostring(lua_State *L) {
 }
 
 
-/* Methods, and the field slow_callback_duration. */
+/* Methods, from the second upvalue, and the field slow_callback_duration. */
 static int loop_index(lua_State *L) {
-  asy_loop *loop = check_loop(L);
-  if (lua_type(L, 2) == LUA_TSTRING) {
-    lua_pushliteral(L, "slow_callback_duration");
-    if (lua_rawequal(L, 2, -1)) {
-      lua_pushnumber(L, loop->slow);
-      return 1;
-    }
-  }
-  lua_rawgeti(L, LUA_REGISTRYINDEX, loop->rt->meta[ASY_LOOP]);
-  lua_getfield(L, -1, "__methods");
+  lua_settop(L, 2);
   lua_pushvalue(L, 2);
-  lua_rawget(L, -2);
+  if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
+    return 1;
+  lua_pushliteral(L, "slow_callback_duration");
+  if (lua_rawequal(L, 2, -1))
+    lua_pushnumber(L, check_loop(L)->slow);
+  else
+    lua_pushnil(L);
   return 1;
 }
 
@@ -526,7 +523,6 @@ void asy_loop_open(lua_State *L) {
       {"__gc", loop_gc},
       {"__close", loop_close},
       {"__tostring", loop_tostring},
-      {"__index", loop_index},
       {"__newindex", loop_newindex},
       {NULL, NULL},
   };
@@ -540,6 +536,10 @@ void asy_loop_open(lua_State *L) {
       {NULL, NULL},
   };
   asy_newmeta(L, ASY_LOOP, "asyncio.EventLoop", methods, meta, 0);
+  asy_rt_open(L);
+  lua_getfield(L, -2, "__methods");
+  lua_pushcclosure(L, loop_index, 2);
+  lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
   asy_setfuncs(L, funcs);
 }
