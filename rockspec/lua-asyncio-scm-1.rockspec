@@ -72,6 +72,7 @@ build = {
         "csrc/trace.c",
         "csrc/traceback.c",
         "csrc/waitset.c",
+        "csrc/waitq.c",
         "csrc/wheel.c",
         "csrc/writer.c",
       },
