@@ -7,6 +7,7 @@
 #include "context.h"
 #include "error.h"
 #include "future.h"
+#include "queue.h"
 #include "task.h"
 
 typedef struct class_of_kind {
@@ -30,6 +31,9 @@ static const class_of_kind class_list[] = {
     {ASY_READER, 0, "StreamReader", NULL},
     {ASY_WRITER, 0, "StreamWriter", NULL},
     {ASY_SERVER, 0, "Server", NULL},
+    {ASY_QUEUE, 0, "Queue", asy_itemq_newfifo},
+    {ASY_LIFOQUEUE, ASY_QUEUE, "LifoQueue", asy_itemq_newlifo},
+    {ASY_PRIORITYQUEUE, ASY_QUEUE, "PriorityQueue", asy_itemq_newheap},
 };
 
 #define NCLASSES ((lua_Integer)(sizeof(class_list) / sizeof(class_list[0])))

@@ -28,6 +28,9 @@ typedef enum asy_kind {
   ASY_SERVER,
   ASY_LOOKUP,
   ASY_CONNECTOR,
+  ASY_QUEUE, /* queues: these three */
+  ASY_LIFOQUEUE,
+  ASY_PRIORITYQUEUE,
   ASY_FUTURE,
   ASY_GATHER,
   ASY_SHIELD,

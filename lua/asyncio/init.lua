@@ -45,6 +45,11 @@ return {
   ALL_COMPLETED = core.ALL_COMPLETED,
   timed = require "asyncio.timed",
 
+  -- queues
+  Queue = core.Queue,
+  LifoQueue = core.LifoQueue,
+  PriorityQueue = core.PriorityQueue,
+
   -- protected calls
   pcall = core.pcall,
   xpcall = core.xpcall,
