@@ -33,6 +33,8 @@ times_faster("waitfor", 8, "uvloop")
 times_faster("waitfuture", 8, "uvloop")
 times_faster("timeout", 8, "uvloop")
 times_faster("cancel", 10, "uvloop")
+times_faster("queue", 10, "uvloop")
+times_faster("queue", 2.5, "luv")
 
 target("spawn: first of all", function(results)
   local ours = seconds(results, "spawn", "asyncio")

@@ -22,6 +22,8 @@ return {
     title = "wait_for(future, 10), of a future set in the next turn"},
   {name = "timeout", n = 200000, reps = 5, on = set "asyncio cpython uvloop trio",
     title = "scopes of timeout(10) around sleep(0)"},
+  {name = "queue", n = 300000, reps = 5,
+    title = "round trips between two tasks, over two queues of capacity 1"},
   {name = "cancel", n = 100000, reps = 5, title = "sleepers cancelled and awaited"},
   {name = "sleepers100k", program = "sleepers", n = 100000, reps = 3, over = 1,
     title = "tasks that sleep 1 s: the time over that second"},

@@ -82,6 +82,22 @@ async def timeout(n):
     return perf_counter() - start
 
 
+async def queue(n):
+    there, back = asyncio.Queue(1), asyncio.Queue(1)
+
+    async def echo():
+        for _ in range(n):
+            await back.put(await there.get())
+
+    start = perf_counter()
+    task = asyncio.get_running_loop().create_task(echo())
+    for i in range(n):
+        await there.put(i)
+        await back.get()
+    await task
+    return perf_counter() - start
+
+
 async def cancel(n):
     create_task = asyncio.get_running_loop().create_task
     tasks = [create_task(asyncio.sleep(1000)) for _ in range(n)]
@@ -98,7 +114,8 @@ async def cancel(n):
 
 
 WORKLOADS = {f.__name__: f for f in (
-    spawn, switch, sleepers, handover, waitfor, waitfuture, timeout, cancel)}
+    spawn, switch, sleepers, handover, waitfor, waitfuture, timeout, queue,
+    cancel)}
 
 
 def main():

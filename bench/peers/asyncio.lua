@@ -109,6 +109,23 @@ function workloads.timeout(n)
   return now() - start
 end
 
+function workloads.queue(n)
+  local there, back = asyncio.Queue(1), asyncio.Queue(1)
+  local function echo()
+    for _ = 1, n do
+      back:put(there:get())
+    end
+  end
+  local start = now()
+  local task = create_task(echo)
+  for i = 1, n do
+    there:put(i)
+    back:get()
+  end
+  task:await()
+  return now() - start
+end
+
 function workloads.cancel(n)
   local tasks = tasks_of(n, sleep, 1000)
   sleep(0)

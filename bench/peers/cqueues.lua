@@ -116,6 +116,55 @@ function workloads.waitfuture(n)
   return now() - start
 end
 
+-- A bounded queue: an array, and a condition for each side.
+local Queue = {}
+Queue.__index = Queue
+
+local function new_queue(size)
+  return setmetatable({
+    size = size, first = 1, last = 0,
+    filled = condition.new(), emptied = condition.new(),
+  }, Queue)
+end
+
+function Queue:put(value)
+  while self.last - self.first + 1 >= self.size do
+    self.emptied:wait()
+  end
+  local last = self.last + 1
+  self[last], self.last = value, last
+  self.filled:signal(1)
+end
+
+function Queue:get()
+  while self.last < self.first do
+    self.filled:wait()
+  end
+  local first = self.first
+  local value = self[first]
+  self[first], self.first = nil, first + 1
+  self.emptied:signal(1)
+  return value
+end
+
+function workloads.queue(n)
+  local there, back = new_queue(1), new_queue(1)
+  cq:wrap(function()
+    for _ = 1, n do
+      back:put(there:get())
+    end
+  end)
+  cq:wrap(function()
+    for i = 1, n do
+      there:put(i)
+      back:get()
+    end
+  end)
+  local start = now()
+  run_all()
+  return now() - start
+end
+
 -- Nothing cancels a coroutine here: a sleep that can be ended is a wait with
 -- a limit, and the one who is woken early raises.
 function workloads.cancel(n)

@@ -143,6 +143,63 @@ local function wait_for(seconds, fn, arg)
   return not late
 end
 
+-- A list of values, first in, first out; once empty it begins anew, so that the
+-- places stay in the table's array.
+local function new_list()
+  return {first = 1, last = 0}
+end
+
+local function append(list, value)
+  local last = list.last + 1
+  list[last], list.last = value, last
+end
+
+local function take(list)
+  local first, last = list.first, list.last
+  local value = list[first]
+  list[first] = false
+  if first == last then
+    list.first, list.last = 1, 0
+  else
+    list.first = first + 1
+  end
+  return value
+end
+
+-- A bounded queue.
+local Queue = {}
+Queue.__index = Queue
+
+local function new_queue(size)
+  return setmetatable(
+    {size = size, items = new_list(), getters = new_list(), putters = new_list()}, Queue)
+end
+
+function Queue:put(value)
+  local items, getters = self.items, self.getters
+  while items.last - items.first + 1 >= self.size do
+    append(self.putters, current)
+    yield()
+  end
+  append(items, value)
+  if getters.last >= getters.first then
+    enqueue(take(getters))
+  end
+end
+
+function Queue:get()
+  local items, putters = self.items, self.putters
+  while items.last < items.first do
+    append(self.getters, current)
+    yield()
+  end
+  local value = take(items)
+  if putters.last >= putters.first then
+    enqueue(take(putters))
+  end
+  return value
+end
+
 -- -- the workloads --
 
 local function seconds_now()
@@ -232,6 +289,23 @@ function workloads.waitfuture(n)
   pending = nil
   await(setter)
   return seconds
+end
+
+function workloads.queue(n)
+  local there, back = new_queue(1), new_queue(1)
+  local function echo()
+    for _ = 1, n do
+      back:put(there:get())
+    end
+  end
+  local start = seconds_now()
+  local task = spawn(echo)
+  for i = 1, n do
+    there:put(i)
+    back:get()
+  end
+  await(task)
+  return seconds_now() - start
 end
 
 function workloads.cancel(n)

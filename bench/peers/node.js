@@ -69,6 +69,46 @@ function handover(n) {
   });
 }
 
+// A bounded queue: arrays of items and of those who wait.
+class Queue {
+  constructor(size) {
+    this.size = size;
+    this.items = [];
+    this.getters = [];
+    this.putters = [];
+  }
+
+  async put(value) {
+    while (this.items.length >= this.size)
+      await new Promise((resolve) => this.putters.push(resolve));
+    this.items.push(value);
+    if (this.getters.length > 0) this.getters.shift()();
+  }
+
+  async get() {
+    while (this.items.length === 0)
+      await new Promise((resolve) => this.getters.push(resolve));
+    const value = this.items.shift();
+    if (this.putters.length > 0) this.putters.shift()();
+    return value;
+  }
+}
+
+function queue(n) {
+  const [there, back] = [new Queue(1), new Queue(1)];
+  async function echo() {
+    for (let i = 0; i < n; i++) await back.put(await there.get());
+  }
+  return timed(async () => {
+    const echoing = echo();
+    for (let i = 0; i < n; i++) {
+      await there.put(i);
+      await back.get();
+    }
+    await echoing;
+  });
+}
+
 function waitFor(promise, ms) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error("timeout")), ms);
@@ -122,6 +162,7 @@ const workloads = {
     timed(() => Promise.all(times(n, async () => sleep(1000)))),
   handover,
   waitfor: (n) => timed(() => waitfor(n)),
+  queue,
   cancel,
 };
 

@@ -72,6 +72,23 @@ async def waitfor(n):
     return perf_counter() - start
 
 
+async def queue(n):
+    to_echo, there = trio.open_memory_channel(1)
+    to_main, back = trio.open_memory_channel(1)
+
+    async def echo():
+        for _ in range(n):
+            await to_main.send(await there.receive())
+
+    start = perf_counter()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(echo)
+        for i in range(n):
+            await to_echo.send(i)
+            await back.receive()
+    return perf_counter() - start
+
+
 async def cancel(n):
     async with trio.open_nursery() as nursery:
         for _ in range(n):
@@ -83,7 +100,7 @@ async def cancel(n):
 
 
 WORKLOADS = {f.__name__: f for f in (
-    spawn, switch, sleepers, handover, waitfor, cancel)}
+    spawn, switch, sleepers, handover, waitfor, queue, cancel)}
 WORKLOADS["timeout"] = waitfor
 
 
