@@ -93,6 +93,33 @@ local function cancelling()
   settle(task)
 end
 
+-- Waits, hand-overs, tables that grow and are dropped, comparisons in a heap.
+local function queues()
+  local order = { __lt = function(a, b) return a[1] < b[1] end }
+  for _, class in ipairs { asyncio.Queue, asyncio.LifoQueue, asyncio.PriorityQueue } do
+    local q, full = class(), class(1)
+    local getter, lost = asyncio.create_task(q.get, q), asyncio.create_task(q.get, q)
+    full:put(1)
+    local putter = asyncio.create_task(full.put, full, 2)
+    asyncio.sleep(0)
+    for i = 1, 20 do
+      q:put(setmetatable({ -i }, order))
+    end
+    lost:cancel()
+    settle(lost)
+    assert(getter:await() and full:get() == 1 and tostring(q):find "items")
+    settle(putter)
+    asyncio.catch(asyncio.QueueFull, full.put_nowait, full, 3)
+    q:shutdown()
+    for _ in q:items() do
+      q:task_done()
+    end
+    asyncio.catch(asyncio.QueueShutDown, q.get, q)
+    full:shutdown(true)
+    assert(q:statistics().shutdown)
+  end
+end
+
 local function contexts()
   local var = asyncio.ContextVar("request", "none")
   local token = var:set "outer"
@@ -141,7 +168,9 @@ local function streams()
   writer:wait_closed()
 end
 
-local parts <const> = { tasks, futures, waiting, timeouts, cancelling, contexts, errors, streams }
+local parts <const> = {
+  tasks, futures, waiting, timeouts, cancelling, queues, contexts, errors, streams,
+}
 
 -- A peer whose allocation failed may never answer.
 local function main()
@@ -161,6 +190,15 @@ local function leave_behind()
   loop:create_task(asyncio.sleep, 10)
   loop:call_later(10, quiet)
   loop:run_until_complete(function()
+    local q, full = asyncio.Queue(), asyncio.Queue(1)
+    full:put(1)
+    for i = 1, 2 do
+      asyncio.create_task(q.get, q)
+      asyncio.create_task(full.put, full, i)
+    end
+    asyncio.sleep(0)
+    q:put(1)
+    full:get()
     local server = asyncio.start_server(echo, "127.0.0.1", 0)
     local _, writer = asyncio.open_connection("127.0.0.1", server:sockets()[1].port)
     writer:write "something\n"
