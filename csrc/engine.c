@@ -310,7 +310,8 @@ void asy_engine_free(asy_loop *loop) {
   uv_close((uv_handle_t *)&e->alarm, NULL);
   uv_close((uv_handle_t *)&e->wake, NULL);
   loop->kicked = true; /* what callbacks still queue is dropped, not run */
-  uv_run(e->uv, UV_RUN_DEFAULT);
+  while (uv_run(e->uv, UV_RUN_DEFAULT) != 0)
+    continue; /* a uv_stop that was still due ended it */
   uv_loop_close(&e->own);
   asy_list_remove(&e->link);
   loop->engine = NULL;

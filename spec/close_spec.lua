@@ -182,6 +182,17 @@ describe("the end of the Lua state", function()
     ]]
   end)
 
+  it("inside a task, after stop()", function()
+    ends_well [[
+      asyncio.run(function()
+        start()
+        asyncio.sleep(0.001)
+        asyncio.get_running_loop():stop()
+        os.exit(0, true)
+      end)
+    ]]
+  end)
+
   it("inside a callback", function()
     ends_well [[
       local loop = asyncio.get_event_loop()
