@@ -7,6 +7,7 @@
 #include "context.h"
 #include "error.h"
 #include "future.h"
+#include "group.h"
 #include "queue.h"
 #include "task.h"
 
@@ -25,6 +26,7 @@ static const class_of_kind class_list[] = {
     {ASY_TASK, ASY_FUTURE, "Task", asy_task_construct},
     {ASY_COROUTINE, 0, "Coroutine", NULL},
     {ASY_TIMEOUT, 0, "Timeout", NULL},
+    {ASY_GROUP, 0, "TaskGroup", asy_group_create},
     {ASY_CONTEXT, 0, "Context", NULL},
     {ASY_CONTEXTVAR, 0, "ContextVar", asy_context_newvar},
     {ASY_TOKEN, 0, "Token", NULL},

@@ -22,6 +22,7 @@ typedef enum asy_state {
 #define ASY_KILLED 8    /* a task whose loop closes: it wakes up no more */
 #define ASY_MARKED 16   /* scratch of whoever looks for duplicates */
 #define ASY_LEFT 32     /* a task that others may point to for ever */
+#define ASY_KEPT 64     /* a task of a group: it stays pinned when it ends */
 
 struct asy_future;
 

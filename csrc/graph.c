@@ -7,6 +7,7 @@
 #include "await.h"
 #include "debug.h"
 #include "error.h"
+#include "group.h"
 
 #define MAX_MEMBERS 4 /* of a gather or a wait that are named */
 #define MAX_DEPTH 3   /* of gathers of gathers */
@@ -62,9 +63,13 @@ bool asy_graph_pushon(lua_State *L, asy_task *t) {
 }
 
 
-/* All of these have them as their first user value. */
+/* All of these but a group have them as their first user value. */
 bool asy_graph_pushmembers(lua_State *L, asy_rt *rt, int idx) {
   const asy_object *o = asy_toobject(L, rt, idx);
+  if (o != NULL && o->kind == ASY_GROUP) {
+    asy_group_pushtasks(L, idx);
+    return true;
+  }
   if (o == NULL || (o->kind != ASY_GATHER && o->kind != ASY_SHIELD &&
                     o->kind != ASY_WAITSET))
     return false;

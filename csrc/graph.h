@@ -20,7 +20,7 @@ bool asy_graph_where(lua_State *L, lua_State *co, int level);
 bool asy_graph_pushon(lua_State *L, asy_task *t);
 
 /* If the object at 'idx' stands for other futures (a gather, a shield, the set
-** of a wait), pushes these, as a list or as the only one; else returns
+** of a wait, a group), pushes these, as a list or as the only one; else returns
 ** false. */
 bool asy_graph_pushmembers(lua_State *L, asy_rt *rt, int idx);
 

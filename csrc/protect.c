@@ -123,12 +123,18 @@ static int catch_(lua_State *L) {
 }
 
 
+/* rethrow(err): raises again what one of these has caught; the traceback stays
+** that of the first time. For the library. */
+static int rethrow(lua_State *L) {
+  lua_settop(L, 1);
+  return asy_task_rethrow(L, asy_rt_up(L));
+}
+
+
 void asy_protect_open(lua_State *L) {
   static const luaL_Reg funcs[] = {
-      {"pcall", pcall_},
-      {"xpcall", xpcall_},
-      {"catch", catch_},
-      {NULL, NULL},
+      {"pcall", pcall_},    {"xpcall", xpcall_}, {"catch", catch_},
+      {"rethrow", rethrow}, {NULL, NULL},
   };
   asy_setfuncs(L, funcs);
 }

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "group.h"
 #include "loop.h"
 #include "sigint.h"
 #include "timeout.h"
@@ -27,6 +28,7 @@ static const char *const kind_name[ASY_KINDS] = {
     [ASY_SERVER] = "asyncio.Server",
     [ASY_LOOKUP] = "asyncio.Lookup",
     [ASY_CONNECTOR] = "asyncio.Connector",
+    [ASY_GROUP] = "asyncio.TaskGroup",
     [ASY_QUEUE] = "asyncio.Queue",
     [ASY_LIFOQUEUE] = "asyncio.LifoQueue",
     [ASY_PRIORITYQUEUE] = "asyncio.PriorityQueue",
@@ -63,7 +65,8 @@ lua_State *asy_rt_state(asy_rt *rt) {
 /* The state is closing. Made before all loops, the runtime goes after them, and
 ** frees what they left: the engine of one that is inside uv_run, since the
 ** state is closed from one of its tasks and uv_run is never returned to; those
-** of loops that finalizers have just made, which get none themselves. */
+** of loops that finalizers have just made, which get none themselves; what the
+** tasks of that loop had in C memory. */
 static int rt_gc(lua_State *L) {
   asy_rt *rt = (asy_rt *)lua_touserdata(L, 1);
   rt->over = true;
@@ -71,6 +74,7 @@ static int rt_gc(lua_State *L) {
   while (!asy_list_empty(&rt->engines))
     asy_engine_free(asy_of(rt->engines.next, asy_engine, link)->loop);
   asy_timeout_freeall(rt);
+  asy_group_freeall(rt);
   return 0;
 }
 
@@ -93,6 +97,7 @@ asy_rt *asy_rt_open(lua_State *L) {
   rt = (asy_rt *)lua_newuserdatauv(L, sizeof(asy_rt), 0);
   memset(rt, 0, sizeof(asy_rt));
   asy_list_init(&rt->engines);
+  asy_list_init(&rt->groups);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   rt->L = lua_tothread(L, -1);
   lua_pop(L, 1);

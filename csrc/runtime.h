@@ -28,6 +28,7 @@ typedef enum asy_kind {
   ASY_SERVER,
   ASY_LOOKUP,
   ASY_CONNECTOR,
+  ASY_GROUP,
   ASY_QUEUE, /* queues: these three */
   ASY_LIFOQUEUE,
   ASY_PRIORITYQUEUE,
@@ -59,6 +60,7 @@ typedef struct asy_rt {
   bool contexts;              /* a context variable has been set */
   bool over;                  /* the Lua state is closing: no new loops */
   asy_list engines;           /* of all loops that are not closed */
+  asy_list groups;            /* all unfinished task groups */
   int meta[ASY_KINDS];        /* references of the metatables */
   const struct asy_future_ops *ops[ASY_KINDS]; /* of the kinds of futures */
   struct asy_gather *cancelling; /* last in line of those to be cancelled */

@@ -93,12 +93,13 @@ static lua_State *task_start(lua_State *L, asy_task *t, int *nargs) {
 /* {====== Steps ====== */
 
 static void task_unpin(lua_State *L, asy_task *t) {
-  if (asy_likely(!(t->fut.flags & ASY_LEFT)))
+  if (asy_likely(!(t->fut.flags & (ASY_KEPT | ASY_LEFT))))
     asy_unpin(L, t->fut.rt, &t->fut.slot);
 }
 
 
-/* The task ended: nothing points to it any more but what the user holds. */
+/* The task ended: nothing points to it any more but what the user holds, or
+** who keeps it. */
 static void task_release(lua_State *L, asy_task *t) {
   t->co = NULL;
   t->fut.loop->tasks--;

@@ -162,7 +162,7 @@ void asy_task_schedule(lua_State *L, int idx);
 ** task's loop runs. */
 void asy_task_eager(lua_State *L, int idx);
 
-/* Pushes the userdata of an unfinished task. */
+/* Pushes the userdata of an unfinished task, or of one that is kept. */
 void asy_task_push(lua_State *L, asy_task *t);
 
 /* Pushes the task's name. */

@@ -149,6 +149,9 @@ end)
 
 -- {====== The reference ======
 
+-- Variables that could be of several classes.
+local class_names <const> = { group = "TaskGroup", errors = "ExceptionGroup" }
+
 -- The name of the class of which a variable of that name is: in small letters
 -- it is that name, or the one class that begins or ends with it.
 local function class_of(variable)
@@ -161,7 +164,7 @@ local function class_of(variable)
       found[#found + 1] = name
     end
   end
-  return #found == 1 and found[1] or nil
+  return class_names[variable] or #found == 1 and found[1] or nil
 end
 
 local stub <const> = read "lua/asyncio/meta.lua"

@@ -21,13 +21,11 @@ function public.is_method(name, value)
   return type(value) == "function" and not name:find "^__"
 end
 
--- The methods of a class, those of its bases among them: a Runner has them
--- itself, exceptions have none.
+-- The methods of a class, those of its bases among them: a Runner and
+-- exceptions have them themselves.
 function public.methods(class)
-  if asyncio.Runner == class then
+  if asyncio.Runner == class or rawget(class, "__index") then
     return class
-  elseif rawget(class, "__index") then
-    return {}
   end
   return getmetatable(class).__index
 end

@@ -3,9 +3,11 @@
 
 local call_graph <const> = require "asyncio.call_graph"
 local core <const> = require "asyncio.core"
+local eager <const> = require "asyncio.eager"
 local runner <const> = require "asyncio.runner"
 
 require "asyncio.exception_group"
+require "asyncio.task_group"
 
 return {
   _VERSION = "lua-asyncio scm",
@@ -30,6 +32,8 @@ return {
   ensure_future = core.ensure_future,
   current_task = core.current_task,
   all_tasks = core.all_tasks,
+  eager_task_factory = eager.eager_task_factory,
+  create_eager_task_factory = eager.create_eager_task_factory,
 
   -- waiting
   sleep = core.sleep,
@@ -44,6 +48,8 @@ return {
   FIRST_EXCEPTION = core.FIRST_EXCEPTION,
   ALL_COMPLETED = core.ALL_COMPLETED,
   timed = require "asyncio.timed",
+
+  TaskGroup = core.TaskGroup,
 
   -- queues
   Queue = core.Queue,

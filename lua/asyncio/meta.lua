@@ -408,6 +408,19 @@ function asyncio.current_task(loop) end
 ---@return asyncio.Task[]
 function asyncio.all_tasks(loop) end
 
+-- A task factory: tasks run at once, up to their first suspension. As
+-- asyncio.eager_task_factory.
+---@param loop asyncio.EventLoop
+---@param coro asyncio.Coroutine
+---@param options? asyncio.TaskOptions
+---@return asyncio.Task
+function asyncio.eager_task_factory(loop, coro, options) end
+
+-- Makes such a factory of what makes the tasks. As asyncio.create_eager_task_factory.
+---@param constructor fun(coro: asyncio.Coroutine, options: table): asyncio.Task
+---@return asyncio.TaskFactory
+function asyncio.create_eager_task_factory(constructor) end
+
 -- }======
 
 -- {====== Waiting ======
@@ -482,6 +495,36 @@ function asyncio.Timeout:reschedule(when) end
 -- As Timeout.expired.
 ---@return boolean
 function asyncio.Timeout:expired() end
+
+-- A scope, to be kept in a <close> variable, that waits for the tasks made in
+-- it. The first that fails cancels the others and the body; the scope then
+-- raises an ExceptionGroup. RuntimeError outside a task. As asyncio.TaskGroup.
+---@class asyncio.TaskGroup: asyncio.Class
+---@overload fun(): asyncio.TaskGroup
+asyncio.TaskGroup = {}
+
+-- Makes a task that the scope waits for. Raises RuntimeError when the group is
+-- finished or shutting down. As TaskGroup.create_task.
+---@param fn asyncio.Awaitable not a Future
+---@param ... any arguments of a function, or options: see asyncio.create_task
+---@return asyncio.Task
+function asyncio.TaskGroup:create_task(fn, ...) end
+
+-- Makes a task of fn(ready, ...) and waits until that calls `ready`. Raises what
+-- fn raises before, and RuntimeError when it returns before.
+---@async
+---@param fn fun(ready: fun(...: any), ...: any): any
+---@param ... any further arguments
+---@return any ... what `ready` was given
+function asyncio.TaskGroup:start(fn, ...) end
+
+-- Cancels the tasks, and the body when somebody else calls it. As TaskGroup.cancel.
+---@param reason? any the message of their CancelledError
+function asyncio.TaskGroup:cancel(reason) end
+
+-- The unfinished tasks, in the order in which they were made.
+---@return asyncio.Task[]
+function asyncio.TaskGroup:tasks() end
 
 -- Makes a function that reports its calls, by default to stderr.
 ---@param fn function
@@ -883,7 +926,20 @@ asyncio.DeadlockError = {}
 ---@class asyncio.ExceptionGroup: asyncio.Error
 ---@overload fun(message: any, exceptions: any[]): asyncio.ExceptionGroup
 ---@field exceptions any[]
+---@field tracebacks? table<integer, string> of those errors that have none themselves
 asyncio.ExceptionGroup = {}
+
+-- Two groups of the same shape: of the errors that match, and of the others. As
+-- ExceptionGroup.split.
+---@param condition asyncio.Classes | fun(err: any): boolean it is asked about the groups, too
+---@return asyncio.ExceptionGroup? match nil where nothing matches
+---@return asyncio.ExceptionGroup? rest nil where all match
+function asyncio.ExceptionGroup:split(condition) end
+
+-- The first of these alone. As ExceptionGroup.subgroup.
+---@param condition asyncio.Classes | fun(err: any): boolean
+---@return asyncio.ExceptionGroup? match
+function asyncio.ExceptionGroup:subgroup(condition) end
 
 -- As asyncio.IncompleteReadError.
 ---@class asyncio.IncompleteReadError: asyncio.Error

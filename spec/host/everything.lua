@@ -93,6 +93,49 @@ local function cancelling()
   settle(task)
 end
 
+local function groups()
+  local function fail()
+    asyncio.sleep(0)
+    error "as it should"
+  end
+  local ok, err = asyncio.pcall(function()
+    local group <close> = asyncio.TaskGroup()
+    assert(group:start(function(ready)
+      ready(1)
+      asyncio.sleep(10)
+    end) == 1)
+    group:create_task(fail)
+    group:create_task(asyncio.async(fail)(), { eager_start = true })
+    assert(tostring(group):find "TaskGroup" and #group:tasks() == 3)
+    asyncio.sleep(10)
+  end)
+  assert(not ok and tostring(err) ~= "" and err:split(asyncio.TimeoutError) == nil)
+  do
+    local group <close> = asyncio.TaskGroup()
+    group:create_task(asyncio.sleep, 10)
+    group:cancel "enough"
+  end
+  local unfinished = asyncio.TaskGroup()
+  unfinished:create_task(asyncio.sleep, 10)
+end
+
+local function eager()
+  local loop = asyncio.get_running_loop()
+  loop:set_task_factory(asyncio.eager_task_factory)
+  local _ <close> = setmetatable({}, {
+    __close = function()
+      loop:set_task_factory(nil)
+    end,
+  })
+  asyncio.catch(asyncio.ExceptionGroup, function()
+    local group <close> = asyncio.TaskGroup()
+    group:create_task(function()
+      group:create_task(asyncio.sleep, 0)
+      group:create_task(error, "as it should")
+    end)
+  end)
+end
+
 -- Waits, hand-overs, tables that grow and are dropped, comparisons in a heap.
 local function queues()
   local order = { __lt = function(a, b) return a[1] < b[1] end }
@@ -169,7 +212,17 @@ local function streams()
 end
 
 local parts <const> = {
-  tasks, futures, waiting, timeouts, cancelling, queues, contexts, errors, streams,
+  tasks,
+  futures,
+  waiting,
+  timeouts,
+  cancelling,
+  groups,
+  eager,
+  queues,
+  contexts,
+  errors,
+  streams,
 }
 
 -- A peer whose allocation failed may never answer.
@@ -204,6 +257,8 @@ local function leave_behind()
     writer:write "something\n"
     asyncio.create_task(function()
       local _ <close> = asyncio.timeout(10)
+      local group <close> = asyncio.TaskGroup()
+      group:create_task(asyncio.sleep, 10)
       asyncio.Future():await()
     end)
     asyncio.sleep(0)
