@@ -27,6 +27,7 @@ local function times_faster(workload, factor, than)
 end
 
 times_faster("spawn", 10, "uvloop")
+times_faster("group", 8, "uvloop")
 times_faster("switch", 6, "uvloop")
 times_faster("handover", 8, "uvloop")
 times_faster("waitfor", 8, "uvloop")

@@ -13,6 +13,8 @@ return {
   {name = "spawn", n = 200000, reps = 5, title = "tasks made, run and gathered"},
   {name = "eager", n = 200000, reps = 5, on = set "asyncio node",
     title = "the same, where a task may run to its end while it is made"},
+  {name = "group", n = 100000, reps = 5, on = set "asyncio cpython uvloop trio",
+    title = "tasks of one group, made, run and awaited at its end"},
   {name = "switch", n = 1000000, reps = 5, title = "switches among 100 tasks by sleep(0)"},
   {name = "handover", n = 300000, reps = 5,
     title = "hand-overs between two tasks, each by a new future"},

@@ -20,6 +20,14 @@ async def spawn(n):
     return perf_counter() - start
 
 
+async def group(n):
+    start = perf_counter()
+    async with asyncio.TaskGroup() as tasks:
+        for i in range(n):
+            tasks.create_task(job(i))
+    return perf_counter() - start
+
+
 async def switcher(turns):
     sleep = asyncio.sleep
     for _ in range(turns):
@@ -114,8 +122,8 @@ async def cancel(n):
 
 
 WORKLOADS = {f.__name__: f for f in (
-    spawn, switch, sleepers, handover, waitfor, waitfuture, timeout, queue,
-    cancel)}
+    spawn, group, switch, sleepers, handover, waitfor, waitfuture, timeout,
+    queue, cancel)}
 
 
 def main():

@@ -101,6 +101,7 @@ async def cancel(n):
 
 WORKLOADS = {f.__name__: f for f in (
     spawn, switch, sleepers, handover, waitfor, queue, cancel)}
+WORKLOADS["group"] = spawn
 WORKLOADS["timeout"] = waitfor
 
 
