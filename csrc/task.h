@@ -19,6 +19,12 @@ typedef struct asy_wait {
   asy_future *(*abort)(struct asy_task *t);
 } asy_wait;
 
+/* A place in a wait queue (waitq.h). */
+typedef struct asy_place {
+  asy_list link;
+  int got; /* 0 until the queue wakes the task, then what it does that with */
+} asy_place;
+
 /* Flags of a task. */
 #define ASY_TASK_CANCEL 1     /* CancelledError is due at the wake-up */
 #define ASY_TASK_PARKED 2     /* waits; the wake-up is still to come */
@@ -35,7 +41,8 @@ typedef struct asy_task {
   const asy_wait *how; /* the way it waits while parked */
   void *on;            /* what it waits for, if that is an object */
   union {              /* a task waits for one thing at a time */
-    asy_watch watch;   /* its place in a future's watchers or a wait queue */
+    asy_watch watch;   /* of a future; shares its link with the next */
+    asy_place place;   /* in a wait queue */
     asy_timer timer;   /* of sleep */
   };
   lua_State *co;   /* its thread, NULL before the first step */
@@ -117,6 +124,11 @@ void asy_woken(lua_State *L, asy_task *t);
 ** asks gives back what the wake-up brought, then calls asy_woken. */
 static inline bool asy_iscancelled(const asy_task *t) {
   return (t->tflags & ASY_TASK_CANCEL) != 0;
+}
+
+/* Whether asy_woken will not return: that, or the task ends with its loop. */
+static inline bool asy_isending(const asy_task *t) {
+  return asy_iscancelled(t) || (t->fut.flags & ASY_KILLED);
 }
 
 /* }====== */

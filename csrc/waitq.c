@@ -7,7 +7,7 @@
 
 
 asy_future *asy_waitq_abort(asy_task *t) {
-  asy_list_remove(&t->watch.link);
+  asy_list_remove(&t->place.link);
   return NULL;
 }
 
@@ -15,7 +15,8 @@ asy_future *asy_waitq_abort(asy_task *t) {
 int asy_waitq_wait(lua_State *L, asy_task *t, asy_list *queue,
                    const asy_wait *how, void *on, lua_KContext ctx,
                    lua_KFunction k) {
-  asy_list_append(queue, &t->watch.link);
+  t->place.got = 0;
+  asy_list_append(queue, &t->place.link);
   return asy_park(L, t, how, on, ctx, k);
 }
 
@@ -23,25 +24,39 @@ int asy_waitq_wait(lua_State *L, asy_task *t, asy_list *queue,
 int asy_waitq_waitagain(lua_State *L, asy_task *t, asy_list *queue,
                         const asy_wait *how, void *on, lua_KContext ctx,
                         lua_KFunction k) {
-  asy_list_prepend(queue, &t->watch.link);
+  t->place.got = 0;
+  asy_list_prepend(queue, &t->place.link);
   return asy_park(L, t, how, on, ctx, k);
 }
 
 
-asy_task *asy_waitq_wake(asy_list *queue) {
+asy_task *asy_waitq_wakewith(asy_list *queue, int what) {
   asy_task *t;
   if (asy_list_empty(queue))
     return NULL;
-  t = asy_of(queue->next, asy_task, watch.link);
-  asy_list_remove(&t->watch.link);
+  t = asy_of(queue->next, asy_task, place.link);
+  asy_list_remove(&t->place.link);
+  t->place.got = what;
   asy_unpark(t);
   return t;
+}
+
+
+asy_task *asy_waitq_wake(asy_list *queue) {
+  return asy_waitq_wakewith(queue, 1);
 }
 
 
 void asy_waitq_wakeall(asy_list *queue) {
   while (!asy_list_empty(queue))
     asy_waitq_wake(queue);
+}
+
+
+void asy_waitq_woken(lua_State *L, asy_task *t) {
+  if (asy_unlikely(t->place.got == 0))
+    t->tflags |= ASY_TASK_CANCEL;
+  asy_woken(L, t);
 }
 
 

@@ -27,8 +27,22 @@ asy_future *asy_waitq_abort(asy_task *t);
 ** waits. Never raises. */
 asy_task *asy_waitq_wake(asy_list *queue);
 
+/* The same with what it gets, which is not 0. */
+asy_task *asy_waitq_wakewith(asy_list *queue, int what);
+
 /* Wakes all of them. Never raises. */
 void asy_waitq_wakeall(asy_list *queue);
+
+/* For every 'k': what the task was woken with (1 by the plain ones), also when
+** it was cancelled after that; 0 when it left the queue otherwise. If
+** asy_isending, that is to be given to the next before anything else. */
+static inline int asy_waitq_got(const asy_task *t) {
+  return t->place.got;
+}
+
+/* Then asy_woken; it raises CancelledError wherever the task got nothing, also
+** when the cancellation was taken back before it came to run. */
+void asy_waitq_woken(lua_State *L, asy_task *t);
 
 /* How many tasks wait; it counts them. */
 lua_Integer asy_waitq_count(const asy_list *queue);
