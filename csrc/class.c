@@ -9,6 +9,7 @@
 #include "future.h"
 #include "group.h"
 #include "queue.h"
+#include "sync.h"
 #include "task.h"
 
 typedef struct class_of_kind {
@@ -30,6 +31,7 @@ static const class_of_kind class_list[] = {
     {ASY_CONTEXT, 0, "Context", NULL},
     {ASY_CONTEXTVAR, 0, "ContextVar", asy_context_newvar},
     {ASY_TOKEN, 0, "Token", NULL},
+    {ASY_LOCK, 0, "Lock", asy_lock_create},
     {ASY_READER, 0, "StreamReader", NULL},
     {ASY_WRITER, 0, "StreamWriter", NULL},
     {ASY_SERVER, 0, "Server", NULL},

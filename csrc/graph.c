@@ -8,6 +8,7 @@
 #include "debug.h"
 #include "error.h"
 #include "group.h"
+#include "sync.h"
 
 #define MAX_MEMBERS 4 /* of a gather or a wait that are named */
 #define MAX_DEPTH 3   /* of gathers of gathers */
@@ -142,6 +143,9 @@ static void push_waiting(lua_State *L, asy_rt *rt, asy_task *t) {
   } else if (asy_graph_pushmembers(L, rt, -1)) {
     push_pending(L, rt, 0);
     lua_pushfstring(L, "waits in %s for %s", t->how->what, lua_tostring(L, -1));
+  } else if (asy_issync(asy_toobject(L, rt, -1))) {
+    luaL_tolstring(L, -1, NULL);
+    lua_pushfstring(L, "waits for %s", lua_tostring(L, -1));
   } else {
     lua_pushfstring(L, "waits for %s", t->how->what);
   }

@@ -23,6 +23,7 @@ typedef enum asy_kind {
   ASY_CONTEXT,
   ASY_CONTEXTVAR,
   ASY_TOKEN,
+  ASY_LOCK,
   ASY_READER,
   ASY_WRITER,
   ASY_SERVER,

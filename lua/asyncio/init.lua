@@ -56,6 +56,9 @@ return {
   LifoQueue = core.LifoQueue,
   PriorityQueue = core.PriorityQueue,
 
+  -- synchronisation
+  Lock = core.Lock,
+
   -- protected calls
   pcall = core.pcall,
   xpcall = core.xpcall,

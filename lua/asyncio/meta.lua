@@ -620,6 +620,38 @@ asyncio.PriorityQueue = {}
 
 -- }======
 
+-- {====== Synchronisation ======
+
+-- Waits are served in the order in which they began. A primitive belongs to the
+-- loop on which somebody first waited for it: on another one a wait raises
+-- RuntimeError. Where a method suspends, it needs a task even when there is
+-- nothing to wait for.
+
+-- One task at a time; it need not be the one that releases. A <close> variable
+-- releases it: `local _ <close> = lock:acquire()`. As asyncio.Lock.
+---@class asyncio.Lock: asyncio.Class
+---@overload fun(): asyncio.Lock
+asyncio.Lock = {}
+
+-- Waits until the lock is free, or handed over. As Lock.acquire.
+---@async
+---@return asyncio.Lock self
+function asyncio.Lock:acquire() end
+
+-- Hands the lock to the task that has waited longest, if any does. Raises
+-- RuntimeError when nobody holds it. As Lock.release.
+function asyncio.Lock:release() end
+
+-- As Lock.locked.
+---@return boolean
+function asyncio.Lock:locked() end
+
+-- What it is like at the moment.
+---@return {locked: boolean, tasks_waiting: integer}
+function asyncio.Lock:statistics() end
+
+-- }======
+
 -- {====== Protected calls ======
 
 -- Lua's pcall, through which CancelledError and KeyboardInterrupt pass. As
