@@ -24,6 +24,7 @@ typedef enum asy_kind {
   ASY_CONTEXTVAR,
   ASY_TOKEN,
   ASY_LOCK,
+  ASY_EVENT,
   ASY_READER,
   ASY_WRITER,
   ASY_SERVER,

@@ -41,6 +41,7 @@ build = {
         "csrc/dns.c",
         "csrc/engine.c",
         "csrc/error.c",
+        "csrc/event.c",
         "csrc/future.c",
         "csrc/garbage.c",
         "csrc/gather.c",

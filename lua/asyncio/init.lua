@@ -58,6 +58,7 @@ return {
 
   -- synchronisation
   Lock = core.Lock,
+  Event = core.Event,
 
   -- protected calls
   pcall = core.pcall,

@@ -650,6 +650,30 @@ function asyncio.Lock:locked() end
 ---@return {locked: boolean, tasks_waiting: integer}
 function asyncio.Lock:statistics() end
 
+-- A flag to wait for. As asyncio.Event.
+---@class asyncio.Event: asyncio.Class
+---@overload fun(): asyncio.Event
+asyncio.Event = {}
+
+-- Lets all go who wait. As Event.set.
+function asyncio.Event:set() end
+
+-- As Event.clear.
+function asyncio.Event:clear() end
+
+-- As Event.is_set.
+---@return boolean
+function asyncio.Event:is_set() end
+
+-- Waits until the event is set. As Event.wait.
+---@async
+---@return true
+function asyncio.Event:wait() end
+
+-- What it is like at the moment.
+---@return {is_set: boolean, tasks_waiting: integer}
+function asyncio.Event:statistics() end
+
 -- }======
 
 -- {====== Protected calls ======
