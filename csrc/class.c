@@ -33,6 +33,7 @@ static const class_of_kind class_list[] = {
     {ASY_TOKEN, 0, "Token", NULL},
     {ASY_LOCK, 0, "Lock", asy_lock_create},
     {ASY_EVENT, 0, "Event", asy_event_create},
+    {ASY_CONDITION, 0, "Condition", asy_condition_create},
     {ASY_READER, 0, "StreamReader", NULL},
     {ASY_WRITER, 0, "StreamWriter", NULL},
     {ASY_SERVER, 0, "Server", NULL},

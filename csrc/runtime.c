@@ -25,6 +25,7 @@ static const char *const kind_name[ASY_KINDS] = {
     [ASY_TOKEN] = "asyncio.Token",
     [ASY_LOCK] = "asyncio.Lock",
     [ASY_EVENT] = "asyncio.Event",
+    [ASY_CONDITION] = "asyncio.Condition",
     [ASY_READER] = "asyncio.StreamReader",
     [ASY_WRITER] = "asyncio.StreamWriter",
     [ASY_SERVER] = "asyncio.Server",

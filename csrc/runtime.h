@@ -25,6 +25,7 @@ typedef enum asy_kind {
   ASY_TOKEN,
   ASY_LOCK,
   ASY_EVENT,
+  ASY_CONDITION,
   ASY_READER,
   ASY_WRITER,
   ASY_SERVER,

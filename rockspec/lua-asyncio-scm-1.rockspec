@@ -33,6 +33,7 @@ build = {
         "csrc/callgraph.c",
         "csrc/cancel.c",
         "csrc/class.c",
+        "csrc/condition.c",
         "csrc/connect.c",
         "csrc/context.c",
         "csrc/core.c",

@@ -59,6 +59,7 @@ return {
   -- synchronisation
   Lock = core.Lock,
   Event = core.Event,
+  Condition = core.Condition,
 
   -- protected calls
   pcall = core.pcall,

@@ -674,6 +674,51 @@ function asyncio.Event:wait() end
 ---@return {is_set: boolean, tasks_waiting: integer}
 function asyncio.Event:statistics() end
 
+-- News for those who hold a lock. A <close> variable releases that. As
+-- asyncio.Condition.
+---@class asyncio.Condition: asyncio.Class
+---@overload fun(lock?: asyncio.Lock): asyncio.Condition
+asyncio.Condition = {}
+
+-- Acquires the lock. As Condition.acquire.
+---@async
+---@return asyncio.Condition self
+function asyncio.Condition:acquire() end
+
+-- Releases the lock. Raises RuntimeError when nobody holds it. As Condition.release.
+function asyncio.Condition:release() end
+
+-- Whether the lock is locked. As Condition.locked.
+---@return boolean
+function asyncio.Condition:locked() end
+
+-- Releases the lock, waits to be notified, and acquires it again, be it that the
+-- task is cancelled. Raises RuntimeError when nobody holds the lock. As
+-- Condition.wait.
+---@async
+---@return true
+function asyncio.Condition:wait() end
+
+-- Waits until predicate(...) is true. As Condition.wait_for.
+---@async
+---@param predicate fun(...): any it may suspend
+---@param ... any
+---@return any ... what it returned at last
+function asyncio.Condition:wait_for(predicate, ...) end
+
+-- Wakes the n tasks that have waited longest. Raises RuntimeError when nobody
+-- holds the lock. As Condition.notify.
+---@param n? integer 1 when missing
+function asyncio.Condition:notify(n) end
+
+-- Wakes all who wait. Raises RuntimeError when nobody holds the lock. As
+-- Condition.notify_all.
+function asyncio.Condition:notify_all() end
+
+-- What it is like at the moment.
+---@return {tasks_waiting: integer, lock_statistics: {locked: boolean, tasks_waiting: integer}}
+function asyncio.Condition:statistics() end
+
 -- }======
 
 -- {====== Protected calls ======
