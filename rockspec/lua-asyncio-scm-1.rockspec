@@ -67,6 +67,7 @@ build = {
         "csrc/report.c",
         "csrc/req.c",
         "csrc/runtime.c",
+        "csrc/semaphore.c",
         "csrc/server.c",
         "csrc/shield.c",
         "csrc/sigint.c",

@@ -60,6 +60,8 @@ return {
   Lock = core.Lock,
   Event = core.Event,
   Condition = core.Condition,
+  Semaphore = core.Semaphore,
+  BoundedSemaphore = core.BoundedSemaphore,
 
   -- protected calls
   pcall = core.pcall,

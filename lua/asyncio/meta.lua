@@ -719,6 +719,35 @@ function asyncio.Condition:notify_all() end
 ---@return {tasks_waiting: integer, lock_statistics: {locked: boolean, tasks_waiting: integer}}
 function asyncio.Condition:statistics() end
 
+-- A number of permits, 1 when missing. A <close> variable gives one back. As
+-- asyncio.Semaphore.
+---@class asyncio.Semaphore: asyncio.Class
+---@overload fun(value?: integer): asyncio.Semaphore
+asyncio.Semaphore = {}
+
+-- Waits for a permit. As Semaphore.acquire.
+---@async
+---@return asyncio.Semaphore self
+function asyncio.Semaphore:acquire() end
+
+-- Hands a permit to the task that has waited longest, or adds it to those left.
+-- As Semaphore.release.
+function asyncio.Semaphore:release() end
+
+-- Whether one would have to wait. As Semaphore.locked.
+---@return boolean
+function asyncio.Semaphore:locked() end
+
+-- What it is like at the moment.
+---@return {value: integer, tasks_waiting: integer, max_value: integer?} max_value of a bounded one
+function asyncio.Semaphore:statistics() end
+
+-- Never has more permits than at first: `release` raises RuntimeError instead.
+-- As asyncio.BoundedSemaphore.
+---@class asyncio.BoundedSemaphore: asyncio.Semaphore
+---@overload fun(value?: integer): asyncio.BoundedSemaphore
+asyncio.BoundedSemaphore = {}
+
 -- }======
 
 -- {====== Protected calls ======
