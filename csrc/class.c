@@ -37,6 +37,7 @@ static const class_of_kind class_list[] = {
     {ASY_SEMAPHORE, 0, "Semaphore", asy_semaphore_create},
     {ASY_BOUNDEDSEMAPHORE, ASY_SEMAPHORE, "BoundedSemaphore",
      asy_semaphore_createbounded},
+    {ASY_BARRIER, 0, "Barrier", asy_barrier_create},
     {ASY_READER, 0, "StreamReader", NULL},
     {ASY_WRITER, 0, "StreamWriter", NULL},
     {ASY_SERVER, 0, "Server", NULL},

@@ -28,6 +28,7 @@ static const char *const kind_name[ASY_KINDS] = {
     [ASY_CONDITION] = "asyncio.Condition",
     [ASY_SEMAPHORE] = "asyncio.Semaphore",
     [ASY_BOUNDEDSEMAPHORE] = "asyncio.BoundedSemaphore",
+    [ASY_BARRIER] = "asyncio.Barrier",
     [ASY_READER] = "asyncio.StreamReader",
     [ASY_WRITER] = "asyncio.StreamWriter",
     [ASY_SERVER] = "asyncio.Server",

@@ -19,7 +19,7 @@ typedef struct asy_sync {
 #define ASY_SYNC_VALUES 1
 
 static inline bool asy_issync(const asy_object *o) {
-  return o != NULL && o->kind >= ASY_LOCK && o->kind <= ASY_BOUNDEDSEMAPHORE;
+  return o != NULL && o->kind >= ASY_LOCK && o->kind <= ASY_BARRIER;
 }
 
 /* Pushes a new primitive, zeroed but for its head. */
@@ -46,12 +46,14 @@ void asy_lock_open(lua_State *L);
 void asy_event_open(lua_State *L);
 void asy_condition_open(lua_State *L);
 void asy_semaphore_open(lua_State *L);
+void asy_barrier_open(lua_State *L);
 
 int asy_lock_create(lua_State *L);
 int asy_event_create(lua_State *L);
 int asy_condition_create(lua_State *L);
 int asy_semaphore_create(lua_State *L);
 int asy_semaphore_createbounded(lua_State *L);
+int asy_barrier_create(lua_State *L);
 
 /* }====== */
 

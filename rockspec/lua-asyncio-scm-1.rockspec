@@ -28,6 +28,7 @@ build = {
       sources = {
         "csrc/address.c",
         "csrc/await.c",
+        "csrc/barrier.c",
         "csrc/buf.c",
         "csrc/callback.c",
         "csrc/callgraph.c",

@@ -62,6 +62,7 @@ return {
   Condition = core.Condition,
   Semaphore = core.Semaphore,
   BoundedSemaphore = core.BoundedSemaphore,
+  Barrier = core.Barrier,
 
   -- protected calls
   pcall = core.pcall,

@@ -748,6 +748,30 @@ function asyncio.Semaphore:statistics() end
 ---@overload fun(value?: integer): asyncio.BoundedSemaphore
 asyncio.BoundedSemaphore = {}
 
+-- A number of tasks that wait for one another. As asyncio.Barrier.
+---@class asyncio.Barrier: asyncio.Class
+---@overload fun(parties: integer): asyncio.Barrier
+---@field parties integer
+---@field n_waiting integer 0 unless it is filling
+---@field broken boolean
+asyncio.Barrier = {}
+
+-- Waits until so many tasks do as the barrier has parties. Raises
+-- BrokenBarrierError when the barrier is broken, aborted or reset. As Barrier.wait.
+---@async
+---@return integer index from 1 on, in the order in which they came
+function asyncio.Barrier:wait() end
+
+-- Makes it usable again; those who wait get BrokenBarrierError. As Barrier.reset.
+function asyncio.Barrier:reset() end
+
+-- Breaks it: who waits, now or later, gets BrokenBarrierError. As Barrier.abort.
+function asyncio.Barrier:abort() end
+
+-- What it is like at the moment.
+---@return {parties: integer, n_waiting: integer, tasks_waiting: integer}
+function asyncio.Barrier:statistics() end
+
 -- }======
 
 -- {====== Protected calls ======
