@@ -174,6 +174,57 @@ local function contexts()
   var:reset(token)
 end
 
+local function locks()
+  local lock, semaphore = asyncio.Lock(), asyncio.BoundedSemaphore(2)
+  local function work()
+    local _ <close> = semaphore:acquire()
+    local _ <close> = lock:acquire()
+    asyncio.sleep(0)
+  end
+  local list = {}
+  for i = 1, 4 do
+    list[i] = asyncio.create_task(work)
+  end
+  asyncio.sleep(0)
+  assert(tostring(list[2]):find "Lock" and lock:statistics().tasks_waiting == 1)
+  list[2]:cancel()
+  asyncio.wait(list)
+  assert(not lock:locked() and tostring(semaphore):find "value:2")
+end
+
+local function meetings()
+  local barrier, event, condition = asyncio.Barrier(2), asyncio.Event(), asyncio.Condition()
+  local function meet()
+    local index = barrier:wait()
+    event:wait()
+    local _ <close> = condition:acquire()
+    condition:wait_for(function(n)
+      return barrier.n_waiting == n
+    end, 0)
+    return index
+  end
+  local a, b = asyncio.create_task(meet), asyncio.create_task(meet)
+  asyncio.sleep(0)
+  event:set()
+  assert(a:await() + b:await() == 3)
+  local waiter = asyncio.create_task(function()
+    local _ <close> = condition:acquire()
+    condition:wait()
+  end)
+  asyncio.sleep(0)
+  do
+    local _ <close> = condition:acquire()
+    condition:notify_all()
+  end
+  settle(waiter)
+  local broken = asyncio.create_task(barrier.wait, barrier)
+  asyncio.sleep(0)
+  barrier:abort()
+  settle(broken)
+  assert(barrier.broken and condition:statistics().lock_statistics and event:statistics())
+  asyncio.catch(asyncio.RuntimeError, condition.release, condition)
+end
+
 local function errors()
   local function fail()
     asyncio.sleep(0)
@@ -222,6 +273,7 @@ local parts <const> = {
   queues,
   contexts,
   errors,
+  tasks, futures, waiting, timeouts, cancelling, locks, meetings, queues, contexts, errors,
   streams,
 }
 
@@ -242,6 +294,7 @@ local function leave_behind()
   loop:set_exception_handler(quiet)
   loop:create_task(asyncio.sleep, 10)
   loop:call_later(10, quiet)
+  local condition, barrier = asyncio.Condition(), asyncio.Barrier(2)
   loop:run_until_complete(function()
     local q, full = asyncio.Queue(), asyncio.Queue(1)
     full:put(1)
@@ -261,6 +314,11 @@ local function leave_behind()
       group:create_task(asyncio.sleep, 10)
       asyncio.Future():await()
     end)
+    asyncio.create_task(function()
+      local _ <close> = condition:acquire()
+      condition:wait()
+    end)
+    asyncio.create_task(barrier.wait, barrier)
     asyncio.sleep(0)
   end)
 end
