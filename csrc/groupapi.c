@@ -36,11 +36,8 @@ static void check_open(lua_State *L, asy_group *g) {
 static int create_task(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   asy_group *g = check_group(L);
-  if (asy_unlikely(!lua_isfunction(L, 2))) {
-    luaL_checkany(L, 2);
-    if (!asy_await_is(L, rt, 2) || asy_tofuture(L, rt, 2) != NULL)
-      return asy_await_typeerror(L, 2);
-  }
+  if (asy_unlikely(!lua_isfunction(L, 2)))
+    asy_task_checkbody(L, rt, 2);
   check_open(L, g);
   if (!asy_group_reserve(g))
     return luaL_error(L, "not enough memory");

@@ -141,6 +141,10 @@ asy_task *asy_task_new(lua_State *L, asy_rt *rt, int loopidx, int nargs);
 /* Lua's constructor Task(coro, options), for a closure with the runtime. */
 int asy_task_construct(lua_State *L);
 
+/* Raises an argument error unless the argument, which is no function, is an
+** awaitable that can become a task: a future is none. */
+void asy_task_checkbody(lua_State *L, asy_rt *rt, int arg);
+
 /* create_task: makes a task of the awaitable at 'idx', which is no future, and
 ** the arguments or options above it, by the loop's task factory if it has
 ** one. Errors of the options count arguments as if the loop were before them. The task takes the place of 'idx', and the top is there. */

@@ -139,8 +139,7 @@ static void task_of_coroutine(lua_State *L, asy_rt *rt, int loopidx, int idx) {
 }
 
 
-/* The argument must be an awaitable, but no future. */
-static void check_body(lua_State *L, asy_rt *rt, int arg) {
+void asy_task_checkbody(lua_State *L, asy_rt *rt, int arg) {
   if (asy_tofuture(L, rt, arg) != NULL)
     luaL_argerror(L, arg,
                   "a future is no body of a task: await it, or use "
@@ -179,7 +178,7 @@ void asy_task_create(lua_State *L, asy_rt *rt, int loopidx, int idx) {
     return;
   }
   if (!is_function)
-    check_body(L, rt, idx);
+    asy_task_checkbody(L, rt, idx);
   make_coroutine(L, rt, idx);
   if (loop->factory)
     call_factory(L, rt, loopidx, idx);
@@ -192,7 +191,7 @@ void asy_task_create(lua_State *L, asy_rt *rt, int loopidx, int idx) {
 static int create_task(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   if (asy_unlikely(!lua_isfunction(L, 1)))
-    check_body(L, rt, 1);
+    asy_task_checkbody(L, rt, 1);
   if (asy_unlikely(rt->running == NULL))
     return asy_error_raise(L, ASY_RUNTIME_ERROR,
                            "create_task: no running event loop (use "
@@ -209,7 +208,7 @@ static int loop_create_task(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   asy_checkkind(L, 1, ASY_LOOP);
   if (!lua_isfunction(L, 2))
-    check_body(L, rt, 2);
+    asy_task_checkbody(L, rt, 2);
   lua_pushvalue(L, 1);
   lua_insert(L, 1); /* loop, loop, body, arguments or options */
   asy_task_create(L, rt, 1, 3);

@@ -270,10 +270,11 @@ local parts <const> = {
   cancelling,
   groups,
   eager,
+  locks,
+  meetings,
   queues,
   contexts,
   errors,
-  tasks, futures, waiting, timeouts, cancelling, locks, meetings, queues, contexts, errors,
   streams,
 }
 
