@@ -9,13 +9,14 @@ local here <const> = arg[0]:match "^(.*)[/\\][^/\\]*$" or "."
 package.path = here .. "/?.lua;" .. package.path
 
 local asyncio = require "asyncio"
+local command_line = require "shared.options"
 local errors = require "web.errors"
 local fetcher = require "web.fetcher"
 local options = require "web.options"
 local progress = require "web.progress"
 local report = require "web.report"
 local server = require "web.server"
-local terminal = require "web.terminal"
+local terminal = require "shared.terminal"
 
 local DEMO_PAGES <const> = 200
 
@@ -62,19 +63,12 @@ local function main(opts)
   else
     records = fetch_own(opts)
   end
-  local look <const> = { width = terminal.width(), utf8 = terminal.is_utf8() }
+  local width <const> = math.max(60, math.min(terminal.size(), 200))
+  local look <const> = { width = width, utf8 = terminal.is_utf8() }
   return report.write(io.stdout, records, look) > 0 and 1 or 0
 end
 
-local ok <const>, opts <const> = pcall(options.parse, arg)
-if not ok then
-  io.stderr:write("web_requests.lua: ", opts, "\n", options.USAGE)
-  os.exit(2, true)
-elseif opts.help then
-  io.stdout:write(options.USAGE)
-  os.exit(0, true)
-end
-
+local opts <const> = command_line.read("web_requests.lua", options.USAGE, options.parse)
 local finished <const>, status <const> =
   asyncio.catch(asyncio.KeyboardInterrupt, asyncio.run, main, opts)
 if not finished then

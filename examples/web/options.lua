@@ -1,5 +1,7 @@
 -- The command line of web_requests.lua.
 
+local shared = require "shared.options"
+
 local options = {}
 
 options.USAGE = [[
@@ -17,10 +19,7 @@ server of its own.
 The exit status is 1 if a page could not be fetched, 2 for wrong usage.
 ]]
 
--- Wrong usage is an error of this program alone: a plain text.
-local function wrong(message, ...)
-  error(message:format(...), 0)
-end
+local wrong <const> = shared.wrong
 
 local function read_urls(name, urls)
   local file, why = io.stdin
@@ -66,30 +65,15 @@ local SETTERS <const> = {
     dir:close()
     opts.dir = value
   end,
+  WORD = function(opts, word)
+    opts.urls[#opts.urls + 1] = word
+  end,
 }
 
 -- Options from the list of arguments: limit, timeout, urls, listed (they come
 -- from a file), dir, help. Raises a text when they make no sense.
 function options.parse(arguments)
-  local opts <const> = { limit = 50, timeout = 10, urls = {} }
-  local i = 1
-  while i <= #arguments do
-    local word <const> = arguments[i]
-    local name <const>, joined <const> = word:match "^(%-%-%w+)=(.*)$"
-    local set <const> = SETTERS[name or word]
-    if set then
-      i = joined and i or i + 1
-      set(opts, joined or arguments[i] or wrong("%s takes a value", word))
-    elseif word == "--help" or word == "-h" then
-      opts.help = true
-    elseif word:sub(1, 1) == "-" then
-      wrong("there is no option '%s'", word)
-    else
-      opts.urls[#opts.urls + 1] = word
-    end
-    i = i + 1
-  end
-  return opts
+  return shared.parse(arguments, SETTERS, { limit = 50, timeout = 10, urls = {} })
 end
 
 return options
