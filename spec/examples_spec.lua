@@ -1,14 +1,16 @@
--- The small programs in examples/, each in a process of its own. (The large one
--- has a spec of its own.)
+-- The small programs in examples/, each in a process of its own. (The large ones
+-- have specs of their own.)
 
 local asyncio = require "asyncio"
 local helper = require "spec.helper"
+local program = require "spec.program"
 local web_server = require "spec.web_server"
 
 local ait <const> = helper.ait
 
 local HOST <const> = "127.0.0.1"
-local WITH_A_SPEC_OF_ITS_OWN <const> = "web_requests.lua"
+
+local WITH_SPECS_OF_THEIR_OWN <const> = { "web_requests.lua", "workers.lua" }
 
 -- Lines of fields; tabs separate what one print gets.
 local function lines(list)
@@ -145,45 +147,16 @@ describe("the examples", function()
     for name in web_server.output("ls examples"):gmatch "[^\n]+" do
       there[name] = name:find "%.lua$" and true
     end
-    local tested <const> = { [WITH_A_SPEC_OF_ITS_OWN] = true }
+    local tested <const> = {}
     for name in pairs(STDOUT) do
+      tested[name] = true
+    end
+    for _, name in ipairs(WITH_SPECS_OF_THEIR_OWN) do
       tested[name] = true
     end
     assert.same(sorted_keys(there), sorted_keys(tested))
   end)
 end)
-
--- The server in a process of its own, to be kept in a <close> variable.
-local Child <const> = {}
-Child.__index = Child
-
--- Starts it; its first line of output says where it serves.
-local function start_server(port)
-  local line <const> = "LUA_PATH='%s' LUA_CPATH='%s' "
-    .. "exec timeout -k 5 60 sh -c 'echo $$; exec %s examples/echo_server.lua %d' 2>&1"
-  local lua <const> = os.getenv "ASYNCIO_TEST_LUA" or "lua5.4"
-  local pipe <const> = io.popen(line:format(package.path, package.cpath, lua, port))
-  local pid <const> = math.tointeger(pipe:read "l")
-  return setmetatable({ pid = pid, pipe = pipe, greeting = pipe:read "l" or "" }, Child)
-end
-
--- Waits for its end; returns what it printed since, and how it ended.
-function Child:wait()
-  local rest <const> = self.pipe:read "a"
-  return rest, select(2, self.pipe:close())
-end
-
--- Presses Ctrl-C.
-function Child:interrupt()
-  os.execute("kill -INT " .. self.pid)
-end
-
-function Child:__close()
-  if io.type(self.pipe) == "file" then
-    os.execute("kill -KILL " .. self.pid)
-    self.pipe:close()
-  end
-end
 
 local function random_bytes(n)
   local file <close> = assert(io.open("/dev/urandom", "rb"))
@@ -200,9 +173,9 @@ end
 
 describe("echo_server.lua with a port", function()
   ait("serves many clients at once until Ctrl-C", function()
-    local child <close> = start_server(0)
-    local port <const> = tonumber(child.greeting:match "^serving on 127%.0%.0%.1:(%d+)$")
-    assert.is_truthy(port, child.greeting)
+    local child <close> = program.start("echo_server.lua", { 0 })
+    local greeting <const> = "^serving on 127%.0%.0%.1:(%d+)\n$"
+    local port <const> = tonumber(child:read_until(greeting):match(greeting))
 
     -- one client stays while the others come and go
     local reader <const>, writer <close> = asyncio.open_connection(HOST, port)
@@ -222,19 +195,18 @@ describe("echo_server.lua with a port", function()
     assert.equal("and a half of one\n", reader:readline())
 
     child:interrupt()
-    local rest <const>, how <const>, status <const> = child:wait()
-    assert.equal("stopped\n", rest)
-    assert.equal("exit 0", how .. " " .. status)
+    local text <const>, status <const> = child:wait()
+    assert.equal(("serving on 127.0.0.1:%d\nstopped\n"):format(port), text)
+    assert.equal(0, status)
     assert.is_nil(reader:read(1))
   end)
 
   ait("fails where another server has the port", function()
     local server <close> = asyncio.start_server(function() end, HOST, 0)
     local port <const> = server:sockets()[1].port
-    local child <close> = start_server(port)
+    local text <const>, status <const> = program.run("echo_server.lua", { port })
     local taken <const> = ("OSError: bind 127.0.0.1:%d: address already in use"):format(port)
-    assert.is_truthy(child.greeting:find(taken, 1, true), child.greeting)
-    local _, _, status <const> = child:wait()
+    assert.is_truthy(text:find(taken, 1, true), text)
     assert.equal(1, status)
   end)
 end)
