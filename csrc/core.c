@@ -29,6 +29,18 @@
 ASY_EXPORT int luaopen_asyncio_core(lua_State *L);
 
 
+/* Replaces the module table by an empty one that looks names up there. Lua
+** finds the names of functions for its messages by searching all modules: they
+** are to be those of the public face. */
+static void wrap_module(lua_State *L) {
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushvalue(L, -3);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+}
+
+
 int luaopen_asyncio_core(lua_State *L) {
   static void (*const opens[])(lua_State *) = {
       asy_error_open,
@@ -66,5 +78,6 @@ int luaopen_asyncio_core(lua_State *L) {
   lua_newtable(L);
   for (int i = 0; opens[i] != NULL; i++)
     opens[i](L);
+  wrap_module(L);
   return 1;
 }

@@ -212,6 +212,10 @@ describe("the end of run", function()
     assert.matches(text, result.stderr)
     assert.matches("script:2: in .-\n.*script:3: in ", result.stderr)
     assert.equal("", helper.check_script(failing .. "pcall(asyncio.run, main)"))
+    result = helper.run_script(failing .. "asyncio.catch(asyncio.TimeoutError, asyncio.run, main)")
+    assert.matches(text, result.stderr)
+    local caught = "asyncio.catch(asyncio.TimeoutError, asyncio.run, error, asyncio.TimeoutError())"
+    assert.equal("", helper.check_script(failing .. caught))
   end)
 
   it("shows where a task failed that the end cancelled", function()

@@ -81,23 +81,26 @@ local function main_task(self, loop, main, ...)
   return loop:create_task(coroutine_of(main, ...), options)
 end
 
--- What an error may be caught by. Other C functions let it pass.
-local CATCHERS <const> = {
-  [pcall] = true,
-  [xpcall] = true,
-  [core.pcall] = true,
-  [core.xpcall] = true,
-  [core.catch] = true,
-}
+-- Whether the function, which stands at that level of the stack, catches the
+-- error. 'catch' has its classes behind its message handler.
+local function catches(fn, level, err)
+  if fn == core.catch then
+    local _, classes = debug.getlocal(level + 1, 2)
+    return core.isinstance(err, classes)
+  elseif fn == core.pcall or fn == core.xpcall then
+    return not core.isinstance(err, core.CancelledError)
+  end
+  return fn == pcall or fn == xpcall
+end
 
 -- Whether an error would end the program: then the interpreter shows its text,
 -- but not where in a task it was raised.
-local function is_uncaught()
+local function is_uncaught(err)
   local _, is_main = coroutine.running()
   local level = 1
   local info = is_main and debug.getinfo(1, "f")
   while info do
-    if CATCHERS[info.func] then
+    if catches(info.func, level, err) then
       return false
     end
     level = level + 1
@@ -108,7 +111,7 @@ end
 
 local function report_uncaught(loop, task, err)
   local traceback = task:traceback()
-  if traceback and not core.isinstance(err, core.KeyboardInterrupt) and is_uncaught() then
+  if traceback and not core.isinstance(err, core.KeyboardInterrupt) and is_uncaught(err) then
     loop:call_exception_handler {
       message = "the main task failed, and nothing catches its error",
       exception = err,
