@@ -262,50 +262,55 @@ static int var_reset(lua_State *L) {
 
 /* {====== Lua's view ====== */
 
-/* Restores what was current before ctx:run: the value at 'previous' for the
-** running task, else the reference at that place. A coroutine may have carried
-** the call from the one to the other, where there is nothing to restore. */
-static void leave_run(lua_State *L, asy_rt *rt, int ctx, int previous) {
-  bool was_task = lua_type(L, previous) != LUA_TNUMBER;
-  ((asy_context *)lua_touserdata(L, ctx))->entered = false;
-  if (was_task != (rt->task != NULL))
-    return;
-  if (was_task) {
-    asy_task_push(L, rt->task);
-    lua_pushvalue(L, previous);
-    asy_context_settask(L, -2);
-    lua_pop(L, 1);
-  } else {
-    asy_context_leave(L, rt, (int)lua_tointeger(L, previous));
-  }
-}
+/* Stack of ctx:run. The call may end in another task than it began in, where
+** it is in a coroutine. */
+#define RUN_CONTEXT 1
+#define RUN_TASK 2     /* in which it began, or nil */
+#define RUN_PREVIOUS 3 /* the context that was current there, or, without a
+                       ** task, the reference of that */
+#define RUN_MSGH 4
 
 
-/* Stack: the context, what was current, the message handler, results. */
-static int run_done(lua_State *L, int status, lua_KContext c) {
-  asy_rt *rt = asy_rt_up(L);
-  (void)c;
-  leave_run(L, rt, 1, 2);
-  if (status == LUA_OK || status == LUA_YIELD)
-    return lua_gettop(L) - 3;
-  return asy_task_rethrow(L, rt);
-}
-
-
+/* Inserts the task and what was current before. */
 static void enter_run(lua_State *L, asy_rt *rt) {
-  if (rt->task != NULL) {
+  if (rt->task != NULL)
     asy_task_push(L, rt->task);
-    get_context(L, -1);
-    lua_pushvalue(L, 1);
-    asy_context_settask(L, -3);
-    lua_remove(L, -2);
+  else
+    lua_pushnil(L);
+  lua_insert(L, RUN_TASK);
+  if (rt->task != NULL) {
+    get_context(L, RUN_TASK);
+    lua_pushvalue(L, RUN_CONTEXT);
+    asy_context_settask(L, RUN_TASK);
   } else {
     int ref;
-    lua_pushvalue(L, 1);
+    lua_pushvalue(L, RUN_CONTEXT);
     ref = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_pushinteger(L, rt->context);
     rt->context = ref;
   }
+  lua_insert(L, RUN_PREVIOUS);
+}
+
+
+static void leave_run(lua_State *L, asy_rt *rt) {
+  ((asy_context *)lua_touserdata(L, RUN_CONTEXT))->entered = false;
+  if (lua_isnil(L, RUN_TASK)) {
+    asy_context_leave(L, rt, (int)lua_tointeger(L, RUN_PREVIOUS));
+  } else {
+    lua_pushvalue(L, RUN_PREVIOUS);
+    asy_context_settask(L, RUN_TASK);
+  }
+}
+
+
+static int run_done(lua_State *L, int status, lua_KContext c) {
+  asy_rt *rt = asy_rt_up(L);
+  (void)c;
+  leave_run(L, rt);
+  if (status == LUA_OK || status == LUA_YIELD)
+    return lua_gettop(L) - RUN_MSGH;
+  return asy_task_rethrow(L, rt);
 }
 
 
@@ -321,11 +326,11 @@ static int context_run(lua_State *L) {
                            "cannot enter a context that is entered already");
   lua_pop(L, 1);
   enter_run(L, rt);
-  lua_insert(L, 2);
   lua_pushcfunction(L, asy_task_msgh);
-  lua_insert(L, 3);
+  lua_insert(L, RUN_MSGH);
   ctx->entered = true;
-  status = lua_pcallk(L, lua_gettop(L) - 4, LUA_MULTRET, 3, 0, run_done);
+  status = lua_pcallk(L, lua_gettop(L) - RUN_MSGH - 1, LUA_MULTRET, RUN_MSGH, 0,
+                      run_done);
   return run_done(L, status, 0);
 }
 

@@ -111,7 +111,7 @@ static void restore_turn(asy_loop *loop) {
 static void drain_ready(asy_loop *loop) {
   asy_rt *rt = loop->rt;
   asy_loop *outer;
-  lua_State *L = loop->L != NULL ? loop->L : rt->L;
+  lua_State *L = loop->L != NULL ? loop->L : rt->L, *active = rt->active;
   if (!lua_checkstack(L, LUA_MINSTACK) || !begin_turn(loop))
     return;
   outer = asy_loop_enter(L, loop);
@@ -123,7 +123,7 @@ static void drain_ready(asy_loop *loop) {
       fail_entry(L, loop);
   } while (!asy_queue_empty(&loop->turn) && !loop->failed);
   restore_turn(loop);
-  rt->active = NULL;
+  rt->active = active;
   asy_loop_leave(L, rt, outer);
 }
 

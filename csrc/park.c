@@ -13,8 +13,8 @@
 
 /* Functions that forward a suspension, so that they are no culprits. */
 static bool lets_through(const char *name) {
-  static const char *const names[] = {"pcall",    "xpcall", "dofile", "await",
-                                      "wait_for", "run",    NULL};
+  static const char *const names[] = {
+      "pcall", "xpcall", "dofile", "await", "wait_for", "run", "catch", NULL};
   for (const char *const *n = names; *n != NULL; n++)
     if (strcmp(name, *n) == 0)
       return true;
@@ -22,7 +22,8 @@ static bool lets_through(const char *name) {
 }
 
 
-/* The name of the innermost function below the caller that cannot yield. */
+/* The name of the innermost function below the caller that cannot yield; NULL
+** when there is none. */
 static const char *find_culprit(lua_State *L, lua_Debug *ar) {
   for (int level = 1; lua_getstack(L, level, ar); level++) {
     lua_getinfo(L, "Sn", ar);
@@ -31,41 +32,54 @@ static const char *find_culprit(lua_State *L, lua_Debug *ar) {
     if (*ar->what == 'C' && !(ar->name != NULL && lets_through(ar->name)))
       return ar->name != NULL ? ar->name : "a C function";
   }
-  return "a C function";
+  return NULL;
 }
 
 
-static asy_task *cannot_await(lua_State *L, asy_task *t, const char *fname) {
+/* No await is possible in L, which cannot yield, or the thread 'at', from which
+** the task's code went on to L, cannot. */
+static void below_culprit(lua_State *L, lua_State *at, const char *fname) {
   lua_Debug ar;
+  const char *culprit = find_culprit(at, &ar);
+  if (culprit == NULL && at == L)
+    asy_error_raise(L, ASY_RUNTIME_ERROR,
+                    "'%s' cannot suspend the task in a <close> variable of a "
+                    "coroutine that is being closed",
+                    fname);
+  asy_error_raise(L, ASY_RUNTIME_ERROR,
+                  "'%s' cannot suspend the task below '%s', which cannot "
+                  "yield: call it before or after that, or in another task",
+                  fname, culprit != NULL ? culprit : "a C function");
+}
+
+
+static asy_task *cannot_await(lua_State *L, asy_rt *rt, const char *fname) {
+  asy_task *t = rt->task;
   if (t == NULL)
     asy_error_raise(L, ASY_RUNTIME_ERROR,
                     "'%s' suspends and must be called in a task: start one "
                     "with asyncio.run(main)",
                     fname);
-  else if (t->co != L)
+  if (t->tflags & ASY_TASK_ATOMIC)
     asy_error_raise(L, ASY_RUNTIME_ERROR,
-                    "'%s' cannot suspend the task from inside a coroutine made "
-                    "by the coroutine library: run this code in a task of its "
-                    "own (asyncio.create_task)",
-                    fname);
-  else if (t->tflags & ASY_TASK_ATOMIC)
-    asy_error_raise(L, ASY_RUNTIME_ERROR,
-                    "'%s' would suspend inside asyncio.atomic", fname);
-  else
-    asy_error_raise(L, ASY_RUNTIME_ERROR,
-                    "'%s' cannot suspend the task below '%s', which cannot "
-                    "yield: call it before or after that, or in another task",
-                    fname, find_culprit(L, &ar));
+                    "'%s' would suspend the task inside asyncio.atomic", fname);
+  if (!lua_isyieldable(L))
+    below_culprit(L, L, fname);
+  if (rt->active != NULL && !lua_isyieldable(rt->active))
+    below_culprit(L, rt->active, fname);
+  asy_error_raise(L, ASY_RUNTIME_ERROR,
+                  "'%s' cannot suspend the task from inside a coroutine made "
+                  "by the coroutine library: use asyncio.coroutine, which lets "
+                  "it pass (or asyncio.coroutine.install()), or run this code "
+                  "in a task of its own",
+                  fname);
   return NULL;
 }
 
 
 asy_task *asy_task_here(lua_State *L, asy_rt *rt, const char *fname) {
-  asy_task *t = rt->task;
-  if (asy_likely(t != NULL && t->co == L && lua_isyieldable(L) &&
-                 !(t->tflags & ASY_TASK_ATOMIC)))
-    return t;
-  return cannot_await(L, t, fname);
+  asy_task *t = asy_task_able(L, rt);
+  return asy_likely(t != NULL) ? t : cannot_await(L, rt, fname);
 }
 
 /* }====== */

@@ -73,6 +73,7 @@ typedef struct asy_rt {
   int depth;                     /* of completions that complete others */
   struct asy_scope *scopes;      /* free ones of those of wait_for */
   struct asy_scope *scopes_made; /* the last of those made at all */
+  lua_KContext last_scope;       /* number of the last wait_for */
   int classes;      /* reference of the list of exception classes */
   int loops;        /* of the weak table of loops, by address and as keys */
   int current_loop; /* reference of the current event loop, or none */

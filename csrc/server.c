@@ -223,10 +223,10 @@ static int scope_closed(lua_State *L, int status, lua_KContext ctx) {
 ** possible. */
 static int server_scope(lua_State *L) {
   asy_server *server = check_server(L);
-  asy_task *t = server->rt->task;
+  asy_task *t = asy_task_able(L, server->rt);
   asy_server_close(server);
   close_clients(server, !lua_isnoneornil(L, 2));
-  if (is_over(server) || t == NULL || t->co != L || !lua_isyieldable(L))
+  if (is_over(server) || t == NULL)
     return 0;
   lua_settop(L, 1);
   return asy_stream_wait(L, t, &server->closers, &closed_wait, scope_closed);

@@ -360,6 +360,7 @@ void asy_task_eager(lua_State *L, int idx) {
 static int close_thread(lua_State *L, asy_task *t, lua_State *co) {
   asy_rt *rt = t->fut.rt;
   asy_task *outer = rt->task;
+  lua_State *active = rt->active;
   int nres;
   if (asy_task_isin(co))
     return LUA_OK;
@@ -368,8 +369,10 @@ static int close_thread(lua_State *L, asy_task *t, lua_State *co) {
   } else if (lua_status(co) == LUA_YIELD) {
     t->fut.flags |= ASY_KILLED;
     rt->task = t;
+    rt->active = co;
     lua_resume(co, L, 0, &nres);
     rt->task = outer;
+    rt->active = active;
   }
   return asy_closethread(co, L);
 }

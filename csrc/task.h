@@ -70,8 +70,18 @@ void asy_task_opencore(lua_State *L);
 
 /* {====== park.c: the one way to suspend ====== */
 
-/* The running task, whose thread L is. Raises a RuntimeError that names
-** 'fname' and the culprit where no await is possible. */
+/* The running task, if L is the thread that it runs in and can suspend it, else
+** NULL. */
+static inline asy_task *asy_task_able(lua_State *L, asy_rt *rt) {
+  asy_task *t = rt->task;
+  if (asy_likely(t != NULL && rt->active == L && lua_isyieldable(L) &&
+                 !(t->tflags & ASY_TASK_ATOMIC)))
+    return t;
+  return NULL;
+}
+
+/* The same, but raises a RuntimeError that names 'fname' and the culprit where
+** no await is possible. */
 asy_task *asy_task_here(lua_State *L, asy_rt *rt, const char *fname);
 
 /* Suspends the task from the C function that returns this call's result; 'k'
@@ -106,14 +116,14 @@ static inline asy_task *asy_task_of(lua_State *L, asy_rt *rt) {
 /* Gives every other ready task a turn, then goes on with 'k'. */
 int asy_park_turn(lua_State *L, asy_task *t, lua_KFunction k);
 
-/* Other code has resumed the thread of a task, which ends its wait with a
-** RuntimeError. */
+/* Other code has resumed the thread of a task, or one inside it, which ends its
+** wait with a RuntimeError. */
 void asy_refuse(lua_State *L);
 
 /* To be called first by a 'k' that looks at the running task, 't', before it
-** calls asy_woken: makes sure that it is the task whose thread L is. */
+** calls asy_woken: makes sure that L is the thread in which it goes on. */
 static inline void asy_resumed(lua_State *L, asy_task *t) {
-  if (asy_unlikely(t == NULL || t->co != L))
+  if (asy_unlikely(t == NULL || t->fut.rt->active != L))
     asy_refuse(L);
 }
 
@@ -123,7 +133,7 @@ void asy_woken(lua_State *L, asy_task *t);
 /* The same question without the error: whether a CancelledError is due. Who
 ** asks gives back what the wake-up brought, then calls asy_woken. */
 static inline bool asy_iscancelled(const asy_task *t) {
-  return (t->tflags & ASY_TASK_CANCEL) != 0;
+  return t != NULL && (t->tflags & ASY_TASK_CANCEL) != 0;
 }
 
 /* Whether asy_woken will not return: that, or the task ends with its loop. */

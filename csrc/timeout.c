@@ -28,6 +28,7 @@ typedef struct asy_scope {
   asy_list link;    /* in the task's scopes; in the pool by 'next' */
   asy_timer timer;
   struct asy_scope *made; /* the one of a wait_for that was made before */
+  lua_KContext id;        /* of that wait_for, 0 when the scope is free */
 } asy_scope;
 
 
@@ -96,13 +97,17 @@ static asy_scope *scope_take(asy_rt *rt) {
     rt->scopes = (asy_scope *)s->link.next;
   else if ((s = scope_new(rt)) == NULL)
     return NULL;
-  *s = (asy_scope){
-      .rt = rt, .kind = ASY_TIMEOUT, .pooled = true, .made = s->made};
+  *s = (asy_scope){.rt = rt,
+                   .kind = ASY_TIMEOUT,
+                   .pooled = true,
+                   .made = s->made,
+                   .id = ++rt->last_scope};
   return s;
 }
 
 
 static void scope_give(asy_scope *s) {
+  s->id = 0;
   s->link.next = (asy_list *)s->rt->scopes;
   s->rt->scopes = s;
 }
@@ -217,10 +222,11 @@ static int expired(lua_State *L) {
 static int timeout_close(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   asy_scope *s = check_scope(L);
+  asy_task *t = s->task;
   bool own;
-  if (s->task == NULL)
+  if (t == NULL)
     return 0;
-  own = scope_exit(s->task, s);
+  own = scope_exit(t, s) && t == rt->task;
   asy_unpin(L, rt, &s->slot);
   if (own && asy_error_is(L, rt, 2, ASY_CANCELLED_ERROR))
     return asy_error_raise(L, ASY_TIMEOUT_ERROR, "timed out");
@@ -245,29 +251,43 @@ static int timed_out(lua_State *L) {
 }
 
 
-/* Leaves the scope of the ending wait_for, the innermost one of the pool; those
-** of timeouts that nobody has closed may lie further in. */
-static bool leave(asy_task *t) {
-  asy_scope *s = asy_of(t->scopes.next, asy_scope, link);
-  bool own;
-  while (asy_unlikely(!s->pooled))
-    s = asy_of(s->link.next, asy_scope, link);
-  own = scope_exit(t, s);
-  scope_give(s);
+/* The scope of that wait_for; NULL when the task that it was in has ended: it
+** is in a coroutine that goes on elsewhere. As a rule it is the innermost. */
+static asy_scope *find_scope(asy_rt *rt, lua_KContext id) {
+  asy_task *t = rt->task;
+  asy_scope *s = NULL;
+  if (t != NULL && !asy_list_empty(&t->scopes))
+    s = asy_of(t->scopes.next, asy_scope, link);
+  if (asy_unlikely(s == NULL || s->id != id))
+    for (s = rt->scopes_made; s != NULL && s->id != id; s = s->made)
+      continue;
+  return s;
+}
+
+
+/* Leaves the scope of the ending wait_for. */
+static bool leave(asy_rt *rt, lua_KContext id) {
+  asy_scope *s = find_scope(rt, id);
+  bool own = false;
+  if (s != NULL) {
+    asy_task *t = s->task;
+    own = scope_exit(t, s) && t == rt->task;
+    scope_give(s);
+  }
   return own;
 }
 
 
 /* The awaited future, at 1, ended or the task was cancelled. */
-static int future_woken(lua_State *L, int status, lua_KContext ctx) {
-  asy_task *t = asy_rt_up(L)->task;
+static int future_woken(lua_State *L, int status, lua_KContext id) {
+  asy_rt *rt = asy_rt_up(L);
+  asy_task *t = rt->task;
   asy_future *f = (asy_future *)lua_touserdata(L, 1);
   bool is_cancel;
   (void)status;
-  (void)ctx;
   asy_resumed(L, t);
   is_cancel = asy_iscancelled(t) || f->state == ASY_CANCELLED;
-  if (leave(t) && is_cancel) {
+  if (leave(rt, id) && is_cancel) {
     t->tflags &= (uint8_t)~ASY_TASK_CANCEL;
     return timed_out(L);
   }
@@ -277,11 +297,9 @@ static int future_woken(lua_State *L, int status, lua_KContext ctx) {
 
 
 /* The function's results are above the message handler, at 1; or its error. */
-static int function_done(lua_State *L, int status, lua_KContext ctx) {
+static int function_done(lua_State *L, int status, lua_KContext id) {
   asy_rt *rt = asy_rt_up(L);
-  asy_task *t = asy_task_of(L, rt);
-  bool own = t != NULL && leave(t);
-  (void)ctx;
+  bool own = leave(rt, id);
   if (status == LUA_OK || status == LUA_YIELD)
     return lua_gettop(L) - 1;
   if (own && asy_error_is(L, rt, -1, ASY_CANCELLED_ERROR))
@@ -323,7 +341,8 @@ static int wait_late(lua_State *L, asy_task *t, asy_future *f) {
 }
 
 
-static void enter(lua_State *L, asy_task *t, lua_Number timeout) {
+/* Enters a scope; returns its id, for 'leave'. */
+static lua_KContext enter(lua_State *L, asy_task *t, lua_Number timeout) {
   asy_scope *s = scope_take(t->fut.rt);
   if (s == NULL) {
     asy_list_remove(&t->watch.link);
@@ -331,6 +350,7 @@ static void enter(lua_State *L, asy_task *t, lua_Number timeout) {
   }
   scope_enter(s, t);
   scope_arm(s, asy_loop_after(timeout));
+  return s->id;
 }
 
 
@@ -342,12 +362,13 @@ static int wait_future(lua_State *L, asy_task *t, lua_Number timeout) {
   if (timeout <= 0)
     return wait_late(L, t, f);
   asy_await_watch(L, t, f);
-  enter(L, t, timeout);
-  return asy_park(L, t, &asy_wait_future, f, 0, future_woken);
+  return asy_park(L, t, &asy_wait_future, f, enter(L, t, timeout),
+                  future_woken);
 }
 
 
 static int wait_function(lua_State *L, asy_rt *rt, lua_Number timeout) {
+  lua_KContext id;
   int status;
   if (timeout <= 0) {
     if (asy_tokind(L, rt, 1, ASY_COROUTINE) != NULL)
@@ -358,9 +379,9 @@ static int wait_function(lua_State *L, asy_rt *rt, lua_Number timeout) {
   asy_await_function(L, rt, 1);
   lua_pushcfunction(L, asy_task_msgh);
   lua_insert(L, 1);
-  enter(L, rt->task, timeout);
-  status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, function_done);
-  return function_done(L, status, 0);
+  id = enter(L, rt->task, timeout);
+  status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, id, function_done);
+  return function_done(L, status, id);
 }
 
 

@@ -181,14 +181,13 @@ static int scope_closed(lua_State *L, int status, lua_KContext ctx) {
 ** timeout end. An error of the connection was seen by whoever wrote. */
 static int writer_scope(lua_State *L) {
   asy_writer *w = check_writer(L);
-  asy_task *t = w->rt->task;
   if (w->stream == NULL)
     return 0;
   if (asy_error_is(L, w->rt, 2, ASY_CANCELLED_ERROR))
     asy_handle_close(&w->stream->h);
   else
     asy_stream_close(w->stream);
-  if (w->stream == NULL || t == NULL || t->co != L || !lua_isyieldable(L))
+  if (w->stream == NULL || asy_task_able(L, w->rt) == NULL)
     return 0;
   return wait_closed(L, w, scope_closed);
 }
