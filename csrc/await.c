@@ -91,7 +91,9 @@ int asy_await_future(lua_State *L, asy_rt *rt, asy_future *f,
                      const char *fname) {
   asy_task *t;
   lua_settop(L, 1);
-  if (f->state != ASY_PENDING)
+  t = rt->task;
+  if (f->state != ASY_PENDING &&
+      (t == NULL || asy_likely(!(t->tflags & ASY_TASK_ATOMIC))))
     return asy_await_values(L, NULL, 1);
   t = asy_task_here(L, rt, fname);
   asy_await_watch(L, t, f);
@@ -205,6 +207,14 @@ static int await(lua_State *L) {
 }
 
 
+/* check_await(fname): raises what an await would raise here if it could not
+** suspend */
+static int check_await(lua_State *L) {
+  asy_task_here(L, asy_rt_up(L), luaL_checkstring(L, 1));
+  return 0;
+}
+
+
 static int isawaitable(lua_State *L) {
   luaL_checkany(L, 1);
   lua_pushboolean(L, asy_await_is(L, asy_rt_up(L), 1));
@@ -246,8 +256,11 @@ static void add_method(lua_State *L, asy_rt *rt, asy_kind kind) {
 
 void asy_await_open(lua_State *L) {
   static const luaL_Reg funcs[] = {
-      {"await", await},       {"isawaitable", isawaitable},
-      {"isfuture", isfuture}, {"ensure_future", ensure_future},
+      {"await", await},
+      {"isawaitable", isawaitable},
+      {"isfuture", isfuture},
+      {"ensure_future", ensure_future},
+      {"check_await", check_await},
       {NULL, NULL},
   };
   asy_rt *rt = asy_rt_of(L);

@@ -5,6 +5,7 @@
 */
 #include "error.h"
 #include "graph.h"
+#include "nest.h"
 
 
 /* {====== Frames ====== */
@@ -34,13 +35,15 @@ static void add_frame(lua_State *L, const lua_Debug *ar) {
 }
 
 
-/* Pushes the list of the thread's frames, the innermost first, from 'level'
-** on. C functions without a name, such as the one that runs a task, are left
-** out. */
-static void push_frames(lua_State *L, lua_State *co, int level) {
+/* Appends the frames of the threads inside the thread, and its own, the
+** innermost first, to the list on the top; of L itself those from 'level' on. C
+** functions without a name, such as the one that runs a task, are left out. */
+static void add_frames(lua_State *L, lua_State *co, int level) {
   lua_Debug ar;
-  lua_newtable(L);
-  for (; co != NULL && lua_getstack(co, level, &ar); level++) {
+  lua_State *inner = co != L ? asy_nest_inner(co) : NULL;
+  if (inner != NULL)
+    add_frames(L, inner, level);
+  for (int i = co == L ? level : 0; lua_getstack(co, i, &ar); i++) {
     lua_getinfo(co, "Sln", &ar);
     if (*ar.what != 'C' || ar.name != NULL)
       add_frame(L, &ar);
@@ -164,7 +167,9 @@ static void push_node(lua_State *L, int idx, int level, lua_Integer limit) {
   if (f->kind == ASY_TASK) {
     lua_pushvalue(L, idx);
     lua_setfield(L, -2, "task");
-    push_frames(L, ((asy_task *)f)->co, ((asy_task *)f)->co == L ? level : 0);
+    lua_newtable(L);
+    if (((asy_task *)f)->co != NULL)
+      add_frames(L, ((asy_task *)f)->co, level);
   } else {
     lua_newtable(L);
   }

@@ -265,8 +265,9 @@ static int var_reset(lua_State *L) {
 /* Stack of ctx:run. The call may end in another task than it began in, where
 ** it is in a coroutine. */
 #define RUN_CONTEXT 1
-#define RUN_TASK 2     /* in which it began, or nil */
-#define RUN_PREVIOUS 3 /* the context that was current there, or, without a
+#define RUN_TASK 2 /* in which it began, or nil */
+#define RUN_PREVIOUS \
+  3 /* the context that was current there, or, without a
                        ** task, the reference of that */
 #define RUN_MSGH 4
 

@@ -58,6 +58,8 @@ int luaopen_asyncio_core(lua_State *L) {
       asy_group_open,
       asy_waitset_open,
       asy_protect_open,
+      asy_colib_open,
+      asy_generator_open,
       asy_report_open,
       asy_graph_open,
       asy_debug_open,

@@ -160,6 +160,12 @@ bool asy_error_is(lua_State *L, asy_rt *rt, int idx, asy_class cls) {
 }
 
 
+bool asy_error_passes(lua_State *L, asy_rt *rt, int idx) {
+  return asy_error_is(L, rt, idx, ASY_CANCELLED_ERROR) ||
+         asy_error_is(L, rt, idx, ASY_KEYBOARD_INTERRUPT);
+}
+
+
 bool asy_error_isany(lua_State *L, asy_rt *rt, int idx) {
   return asy_error_is(L, rt, idx, ASY_ERROR);
 }

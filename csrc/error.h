@@ -55,6 +55,10 @@ void asy_error_os(lua_State *L, asy_rt *rt, int err, const char *syscall,
 ** Safe on any value, never raises. */
 bool asy_error_is(lua_State *L, asy_rt *rt, int idx, asy_class cls);
 
+/* Whether it is a CancelledError or a KeyboardInterrupt, which the library's
+** protected calls let pass: Python's BaseException that is no Exception. */
+bool asy_error_passes(lua_State *L, asy_rt *rt, int idx);
+
 /* Whether the value at 'idx' is an instance of any exception class. */
 bool asy_error_isany(lua_State *L, asy_rt *rt, int idx);
 

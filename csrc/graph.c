@@ -8,6 +8,7 @@
 #include "debug.h"
 #include "error.h"
 #include "group.h"
+#include "nest.h"
 #include "sync.h"
 
 #define MAX_MEMBERS 4 /* of a gather or a wait that are named */
@@ -15,8 +16,17 @@
 #define MAX_TASKS 100 /* that a DeadlockError lists */
 
 
-bool asy_graph_where(lua_State *L, lua_State *co, int level) {
-  return asy_debug_where(L, co, level);
+/* Pushes "file:line" of the innermost Lua function on the thread and on those
+** inside it, or nil. */
+static bool push_where(lua_State *L, lua_State *co) {
+  lua_State *inner = asy_nest_inner(co);
+  if (inner != NULL) {
+    luaL_checkstack(L, LUA_MINSTACK, NULL);
+    if (push_where(L, inner))
+      return true;
+    lua_pop(L, 1);
+  }
+  return asy_debug_where(L, co, 0);
 }
 
 
@@ -51,14 +61,25 @@ static bool push_value(lua_State *L, lua_State *co, lua_Debug *ar,
 }
 
 
-/* The thread is suspended in the C function that parked the task, which has
-** the object. */
+/* The innermost thread of the parked task is suspended in the C function that
+** parked it. */
+static lua_State *innermost(const asy_task *t) {
+  lua_State *co = t->co, *inner;
+  while ((inner = asy_nest_inner(co)) != NULL)
+    co = inner;
+  return co;
+}
+
+
+/* The function that parked the task has the object. */
 bool asy_graph_pushon(lua_State *L, asy_task *t) {
   lua_Debug ar;
-  if ((t->tflags & ASY_TASK_PARKED) && t->on != NULL && t->co != NULL &&
-      lua_checkstack(t->co, 2) && lua_getstack(t->co, 0, &ar) &&
-      push_value(L, t->co, &ar, t->on))
-    return true;
+  if ((t->tflags & ASY_TASK_PARKED) && t->on != NULL && t->co != NULL) {
+    lua_State *co = innermost(t);
+    if (lua_checkstack(co, 2) && lua_getstack(co, 0, &ar) &&
+        push_value(L, co, &ar, t->on))
+      return true;
+  }
   lua_pushnil(L);
   return false;
 }
@@ -167,7 +188,7 @@ void asy_graph_describe(lua_State *L, asy_task *t) {
     push_waiting(L, t->fut.rt, t);
     lua_replace(L, top + 1);
   }
-  if (t->co != NULL && asy_graph_where(L, t->co, 0)) {
+  if (t->co != NULL && push_where(L, t->co)) {
     lua_pushfstring(L, "%s at %s", lua_tostring(L, top + 1),
                     lua_tostring(L, -1));
     lua_replace(L, top + 1);

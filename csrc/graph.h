@@ -12,9 +12,6 @@ void asy_graph_deadlock(lua_State *L, asy_loop *loop);
 /* Pushes a string that says what the unfinished task does: "waits for ...". */
 void asy_graph_describe(lua_State *L, asy_task *t);
 
-/* Pushes "file:line" of the innermost Lua function on the thread, or nil. */
-bool asy_graph_where(lua_State *L, lua_State *co, int level);
-
 /* Pushes the object that the task waits for, found on the stack of its thread;
 ** or nil, and returns false. */
 bool asy_graph_pushon(lua_State *L, asy_task *t);

@@ -13,8 +13,8 @@
 
 /* Functions that forward a suspension, so that they are no culprits. */
 static bool lets_through(const char *name) {
-  static const char *const names[] = {
-      "pcall", "xpcall", "dofile", "await", "wait_for", "run", "catch", NULL};
+  static const char *const names[] = {"pcall",    "xpcall", "dofile", "await",
+                                      "wait_for", "run",    "catch",  NULL};
   for (const char *const *n = names; *n != NULL; n++)
     if (strcmp(name, *n) == 0)
       return true;
@@ -62,7 +62,7 @@ static asy_task *cannot_await(lua_State *L, asy_rt *rt, const char *fname) {
                     fname);
   if (t->tflags & ASY_TASK_ATOMIC)
     asy_error_raise(L, ASY_RUNTIME_ERROR,
-                    "'%s' would suspend the task inside asyncio.atomic", fname);
+                    "'%s' suspends, which asyncio.atomic forbids", fname);
   if (!lua_isyieldable(L))
     below_culprit(L, L, fname);
   if (rt->active != NULL && !lua_isyieldable(rt->active))

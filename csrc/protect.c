@@ -6,13 +6,6 @@
 #include "wait.h"
 
 
-/* Python's BaseException that is no Exception. */
-static bool must_pass(lua_State *L, asy_rt *rt, int idx) {
-  return asy_error_is(L, rt, idx, ASY_CANCELLED_ERROR) ||
-         asy_error_is(L, rt, idx, ASY_KEYBOARD_INTERRUPT);
-}
-
-
 /* The call returned: its results are above index 1, which becomes true. */
 static int return_true(lua_State *L) {
   lua_pushboolean(L, 1);
@@ -35,7 +28,7 @@ static int pcall_done(lua_State *L, int status, lua_KContext ctx) {
   (void)ctx;
   if (status == LUA_OK || status == LUA_YIELD)
     return return_true(L);
-  if (must_pass(L, rt, -1))
+  if (asy_error_passes(L, rt, -1))
     return asy_task_rethrow(L, rt);
   return return_false(L);
 }
@@ -56,7 +49,7 @@ static int pcall_(lua_State *L) {
 ** whether the error must pass, in which case the user's is not asked. */
 static int xpcall_msgh(lua_State *L) {
   lua_settop(L, 1);
-  if (must_pass(L, asy_rt_up(L), 1)) {
+  if (asy_error_passes(L, asy_rt_up(L), 1)) {
     lua_pushboolean(L, 1);
     lua_replace(L, lua_upvalueindex(3));
     return 1;
@@ -131,10 +124,44 @@ static int rethrow(lua_State *L) {
 }
 
 
+/* {====== atomic ====== */
+
+/* Calls the function at 2 with the message handler at 1. Nothing below can yield,
+** and the task's flag makes every await say why. */
+static int atomic_call(lua_State *L, asy_task *t) {
+  uint8_t outer = t != NULL ? (t->tflags & ASY_TASK_ATOMIC) : 0;
+  int status;
+  if (t != NULL)
+    t->tflags |= ASY_TASK_ATOMIC;
+  status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 1);
+  if (t != NULL && outer == 0)
+    t->tflags &= (uint8_t)~ASY_TASK_ATOMIC;
+  return status;
+}
+
+
+/* atomic(fn, ...) */
+static int atomic(lua_State *L) {
+  asy_rt *rt = asy_rt_up(L);
+  luaL_checkany(L, 1);
+  lua_pushcfunction(L, asy_task_msgh);
+  lua_insert(L, 1);
+  if (atomic_call(L, rt->task) != LUA_OK)
+    return asy_task_rethrow(L, rt);
+  return lua_gettop(L) - 1;
+}
+
+/* }====== */
+
+
 void asy_protect_open(lua_State *L) {
   static const luaL_Reg funcs[] = {
-      {"pcall", pcall_},    {"xpcall", xpcall_}, {"catch", catch_},
-      {"rethrow", rethrow}, {NULL, NULL},
+      {"pcall", pcall_},
+      {"xpcall", xpcall_},
+      {"catch", catch_},
+      {"rethrow", rethrow},
+      {"atomic", atomic},
+      {NULL, NULL},
   };
   asy_setfuncs(L, funcs);
 }

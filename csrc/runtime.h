@@ -38,6 +38,7 @@ typedef enum asy_kind {
   ASY_QUEUE, /* queues: these three */
   ASY_LIFOQUEUE,
   ASY_PRIORITYQUEUE,
+  ASY_GENERATOR,
   ASY_FUTURE,
   ASY_GATHER,
   ASY_SHIELD,
@@ -61,6 +62,8 @@ typedef struct asy_rt {
   uint32_t slots;             /* slots there, free ones included */
   uint32_t pinned;            /* values pinned now */
   uint64_t last_id;           /* number of the last task made */
+  uint32_t nested;            /* threads that wait for another (nest.h); some
+                              ** of these may be gone */
   uint32_t garbage;           /* threads dropped since the collector was told */
   uint32_t garbage_limit;     /* how many are worth telling */
   bool contexts;              /* a context variable has been set */

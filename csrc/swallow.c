@@ -14,6 +14,7 @@
 
 #include <string.h>
 
+#include "nest.h"
 #include "report.h"
 
 /* Registry keys of the C functions pcall, xpcall and asyncio.catch. */
@@ -27,6 +28,7 @@ static const char pcall_key = 0, xpcall_key = 0, catch_key = 0;
 #define NOTE_CALLER 3 /* where the pcall stands: "file:line" */
 #define NOTE_CALLEE 4 /* what it calls */
 #define NOTE_WAITED 5 /* the task has waited after the pcall */
+#define NOTE_THREAD 6 /* that the pcall is in */
 
 
 /* Whether the function of the frame is the C function kept at the key. */
@@ -91,39 +93,62 @@ static int count_frames(lua_State *co, int level) {
 }
 
 
-/* The level of the plain pcall that will catch an error raised now; -1 when
-** there is none, or when a catch comes first, which is no accident. */
-static int find_pcall(lua_State *L) {
+typedef enum search { GOES_ON, CAUGHT, EXPECTED } search;
+
+/* Looks for the function that will catch an error raised now in L: in the
+** threads inside 'co', then in this. CAUGHT says that it is a plain pcall, and
+** where; a catch is EXPECTED to. */
+static search find_pcall(lua_State *L, lua_State **co, int *level) {
+  lua_State *inner = *co != L ? asy_nest_inner(*co) : NULL;
   lua_Debug ar;
-  for (int level = 1; lua_getstack(L, level, &ar); level++) {
-    if (is_pcall(L, L, &ar))
-      return level;
-    if (is_function(L, L, &ar, &catch_key))
-      return -1;
+  if (inner != NULL) {
+    search found = find_pcall(L, &inner, level);
+    if (found != GOES_ON) {
+      *co = inner;
+      return found;
+    }
   }
-  return -1;
+  for (*level = 0; lua_getstack(*co, *level, &ar); ++*level) {
+    if (!lua_checkstack(*co, 1) || is_function(L, *co, &ar, &catch_key))
+      return EXPECTED;
+    if (is_pcall(L, *co, &ar))
+      return CAUGHT;
+  }
+  return GOES_ON;
+}
+
+
+/* Makes the note about the error at 'err', which the pcall at that level of the
+** thread will catch. */
+static void push_note(lua_State *L, int err, lua_State *co, int level) {
+  lua_createtable(L, NOTE_THREAD, 0);
+  lua_pushvalue(L, err);
+  lua_rawseti(L, -2, NOTE_ERROR);
+  lua_pushinteger(L, count_frames(co, level) - level);
+  lua_rawseti(L, -2, NOTE_DEPTH);
+  push_caller(L, co, level + 1);
+  lua_rawseti(L, -2, NOTE_CALLER);
+  push_callee(L, co, level - 1);
+  lua_rawseti(L, -2, NOTE_CALLEE);
+  lua_pushthread(co);
+  if (co != L)
+    lua_xmove(co, L, 1);
+  lua_rawseti(L, -2, NOTE_THREAD);
 }
 
 
 void asy_debug_cancelled(lua_State *L, asy_task *t) {
   int err = lua_gettop(L), level;
+  lua_State *co = t->co;
   luaL_checkstack(L, LUA_MINSTACK, NULL);
   asy_task_push(L, t);
-  level = find_pcall(L);
-  if (level < 0 || asy_future_getextra(L, -1, "swallowed") == LUA_TBOOLEAN) {
+  if (find_pcall(L, &co, &level) != CAUGHT ||
+      asy_future_getextra(L, err + 1, "swallowed") == LUA_TBOOLEAN) {
     lua_settop(L, err);
     return;
   }
   lua_settop(L, err + 1);
-  lua_createtable(L, 5, 0);
-  lua_pushvalue(L, err);
-  lua_rawseti(L, -2, NOTE_ERROR);
-  lua_pushinteger(L, count_frames(L, level) - level);
-  lua_rawseti(L, -2, NOTE_DEPTH);
-  push_caller(L, L, level + 1);
-  lua_rawseti(L, -2, NOTE_CALLER);
-  push_callee(L, L, level - 1);
-  lua_rawseti(L, -2, NOTE_CALLEE);
+  push_note(L, err, co, level);
   asy_future_setextra(L, err + 1, "swallowed");
   t->tflags |= ASY_TASK_SWALLOWED;
   lua_settop(L, err);
@@ -162,10 +187,12 @@ static bool is_local(lua_State *L, lua_State *co, lua_Debug *ar, int err,
 }
 
 
-/* Whether the suspended thread still has the error at 'err'. */
+/* Whether the suspended thread, or one inside it, still has the error at
+** 'err'. */
 static bool is_kept(lua_State *L, lua_State *co, int err) {
+  lua_State *inner = asy_nest_inner(co);
   lua_Debug ar;
-  if (!lua_checkstack(co, 1))
+  if (!lua_checkstack(co, 1) || (inner != NULL && is_kept(L, inner, err)))
     return true;
   for (int level = 0; lua_getstack(co, level, &ar); level++)
     if (is_local(L, co, &ar, err, 1) || is_local(L, co, &ar, err, -1))
@@ -207,10 +234,15 @@ static bool is_inside(lua_State *L, lua_State *co, int note, bool *again) {
 /* The task waits: whether it goes on after its cancellation. */
 static bool goes_on(lua_State *L, lua_State *co, int note) {
   bool again = false, kept;
-  if (is_inside(L, co, note, &again))
+  lua_State *noted;
+  lua_rawgeti(L, note, NOTE_THREAD);
+  noted = lua_tothread(L, -1); /* the note keeps it */
+  lua_pop(L, 1);
+  if (is_inside(L, noted, note, &again))
     return again;
   lua_rawgeti(L, note, NOTE_ERROR);
-  kept = is_kept(L, co, lua_gettop(L));
+  kept = is_kept(L, co, lua_gettop(L)) ||
+         (noted != co && is_kept(L, noted, lua_gettop(L)));
   lua_pop(L, 1);
   lua_pushboolean(L, 1);
   lua_rawseti(L, note, NOTE_WAITED);

@@ -164,6 +164,15 @@ void asy_task_create(lua_State *L, asy_rt *rt, int loopidx, int idx);
 ** task: notes its traceback, so that the task's own can go on from there. */
 void asy_task_crossing(lua_State *L, int idx);
 
+/* Pushes the traceback of the thread from 'level' on; if the error at 'err' came
+** to the task at 'task' from elsewhere, its traceback there comes first. */
+void asy_task_pushtraceback(lua_State *L, lua_State *co, int task, int err,
+                            int level);
+
+/* The error at 'err', which came to the task at 'task' from elsewhere, has the
+** traceback at 'text'. All are absolute indices. */
+void asy_task_setcause(lua_State *L, int task, int err, int text, bool resumed);
+
 /* Pushes the traceback of the failed future at 'idx', or nil. */
 int asy_future_gettraceback(lua_State *L, int idx);
 

@@ -304,7 +304,7 @@ static int traceback(lua_State *L) {
   else if (t->co == NULL)
     lua_pushliteral(L, "stack traceback:\n\t(the task has not started)");
   else
-    asy_traceback(L, t->co, t->co == L ? 1 : 0, -1);
+    asy_traceback_nested(L, t->co);
   return 1;
 }
 

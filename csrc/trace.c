@@ -7,24 +7,57 @@
 #include "traceback.h"
 
 
-/* Pushes the traceback of 'L' from 'level' on. With a cause known for the error
-** at 'err', that comes first. */
-static void push_traceback(lua_State *L, int task, int err, int level) {
-  int top = lua_gettop(L);
-  asy_traceback(L, L, level, -1);
+/* The cause of an error in a task: an error that came to it from elsewhere. */
+#define CAUSE_ERROR 1
+#define CAUSE_TRACEBACK 2
+#define CAUSE_RESUMED 3 /* it came from a coroutine, not from another task */
+
+
+/* Pushes "\nawaited by Task-1:\n" for the cause on the top. */
+static void push_link(lua_State *L, int task) {
+  lua_rawgeti(L, -1, CAUSE_RESUMED);
+  if (lua_toboolean(L, -1)) {
+    lua_pushliteral(L, "\nresumed by:\n");
+  } else {
+    asy_task_pushname(L, (asy_task *)lua_touserdata(L, task), task);
+    lua_pushfstring(L, "\nawaited by %s:\n", lua_tostring(L, -1));
+    lua_remove(L, -2);
+  }
+  lua_remove(L, -2);
+}
+
+
+void asy_task_pushtraceback(lua_State *L, lua_State *co, int task, int err,
+                            int level) {
+  int top = lua_gettop(L), cause = top + 2;
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
+  asy_traceback(L, co, level, -1);
   if (asy_future_getextra(L, task, "cause") == LUA_TTABLE) {
-    lua_rawgeti(L, -1, 1); /* the error */
+    lua_rawgeti(L, cause, CAUSE_ERROR);
     if (lua_rawequal(L, -1, err)) {
-      lua_rawgeti(L, -2, 2); /* its traceback */
-      lua_pushliteral(L, "\nawaited by ");
-      asy_task_pushname(L, (asy_task *)lua_touserdata(L, task), task);
-      lua_pushliteral(L, ":\n");
+      lua_settop(L, cause);
+      push_link(L, task);
+      lua_rawgeti(L, cause, CAUSE_TRACEBACK);
+      lua_insert(L, -2);
       lua_pushvalue(L, top + 1);
-      lua_concat(L, 5);
+      lua_concat(L, 3);
       lua_replace(L, top + 1);
     }
   }
   lua_settop(L, top + 1);
+}
+
+
+void asy_task_setcause(lua_State *L, int task, int err, int text,
+                       bool resumed) {
+  lua_createtable(L, 3, 0);
+  lua_pushvalue(L, err);
+  lua_rawseti(L, -2, CAUSE_ERROR);
+  lua_pushvalue(L, text);
+  lua_rawseti(L, -2, CAUSE_TRACEBACK);
+  lua_pushboolean(L, resumed);
+  lua_rawseti(L, -2, CAUSE_RESUMED);
+  asy_future_setextra(L, task, "cause");
 }
 
 
@@ -48,7 +81,7 @@ static bool is_rethrown(lua_State *L, asy_task *t, int task, int err) {
 
 /* Keeps the traceback with the task, at 2, and with the error, at 1. */
 static void note_traceback(lua_State *L, asy_rt *rt) {
-  push_traceback(L, 2, 1, 1);
+  asy_task_pushtraceback(L, L, 2, 1, 1);
   lua_pushvalue(L, -1);
   asy_future_setextra(L, 2, "traceback");
   if (!asy_error_isany(L, rt, 1))
@@ -91,12 +124,7 @@ void asy_task_crossing(lua_State *L, int idx) {
   asy_future_pusherror(L, idx);
   if (asy_future_gettraceback(L, idx) == LUA_TSTRING) {
     asy_task_push(L, t);
-    lua_createtable(L, 2, 0);
-    lua_pushvalue(L, top + 1);
-    lua_rawseti(L, -2, 1);
-    lua_pushvalue(L, top + 2);
-    lua_rawseti(L, -2, 2);
-    asy_future_setextra(L, -2, "cause");
+    asy_task_setcause(L, top + 3, top + 1, top + 2, false);
   }
   lua_settop(L, top);
 }

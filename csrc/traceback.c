@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "nest.h"
+
 /* Of a long stack, so many frames are shown at its ends, as Lua does it. */
 #define FIRST_FRAMES 10
 #define LAST_FRAMES 11
@@ -67,8 +69,10 @@ static void add_frame(lua_State *L, luaL_Buffer *b, lua_Debug *ar) {
 }
 
 
-void asy_traceback(lua_State *L, lua_State *co, int level, int end) {
-  luaL_Buffer b;
+/* Adds the frames of the thread from 'level' on; all but a nameless C function
+** at its bottom, such as runs a task, if 'end' is negative. */
+static void add_frames(lua_State *L, luaL_Buffer *b, lua_State *co, int level,
+                       int end) {
   lua_Debug ar;
   int skip_at, skipped;
   if (end < 0) {
@@ -78,18 +82,41 @@ void asy_traceback(lua_State *L, lua_State *co, int level, int end) {
   }
   skip_at = level + FIRST_FRAMES;
   skipped = end - LAST_FRAMES - skip_at;
-  luaL_buffinit(L, &b);
-  luaL_addstring(&b, "stack traceback:");
   while (level < end && lua_getstack(co, level, &ar)) {
     if (level == skip_at && skipped > 0) {
       lua_pushfstring(L, "\n\t...\t(skipping %d levels)", skipped);
-      luaL_addvalue(&b);
+      luaL_addvalue(b);
       level += skipped;
       continue;
     }
     lua_getinfo(co, "Slnt", &ar);
-    add_frame(L, &b, &ar);
+    add_frame(L, b, &ar);
     level++;
   }
+}
+
+
+void asy_traceback(lua_State *L, lua_State *co, int level, int end) {
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  luaL_addstring(&b, "stack traceback:");
+  add_frames(L, &b, co, level, end);
+  luaL_pushresult(&b);
+}
+
+
+static void add_nested(lua_State *L, luaL_Buffer *b, lua_State *co) {
+  lua_State *inner = co != L ? asy_nest_inner(co) : NULL;
+  if (inner != NULL)
+    add_nested(L, b, inner);
+  add_frames(L, b, co, co == L ? 1 : 0, -1);
+}
+
+
+void asy_traceback_nested(lua_State *L, lua_State *co) {
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  luaL_addstring(&b, "stack traceback:");
+  add_nested(L, &b, co);
   luaL_pushresult(&b);
 }

@@ -13,4 +13,8 @@
 ** without the C function that a thread begins with. */
 void asy_traceback(lua_State *L, lua_State *co, int level, int end);
 
+/* Pushes the traceback of a task's thread and of those inside it, as if they were
+** one stack; the function that asks is left out. */
+void asy_traceback_nested(lua_State *L, lua_State *co);
+
 #endif

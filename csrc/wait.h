@@ -26,5 +26,7 @@ void asy_shield_open(lua_State *L);
 void asy_gather_open(lua_State *L);
 void asy_waitset_open(lua_State *L);
 void asy_protect_open(lua_State *L);
+void asy_colib_open(lua_State *L);
+void asy_generator_open(lua_State *L);
 
 #endif

@@ -69,6 +69,12 @@ return {
   xpcall = core.xpcall,
   catch = core.catch,
 
+  -- coroutines, generators, callbacks
+  coroutine = require "asyncio.coroutine",
+  generator = core.generator,
+  atomic = core.atomic,
+  from_callback = require "asyncio.from_callback",
+
   -- context variables
   ContextVar = core.ContextVar,
   copy_context = core.copy_context,
@@ -87,6 +93,7 @@ return {
   Context = core.Context,
   EventLoop = core.EventLoop,
   Future = core.Future,
+  Generator = core.Generator,
   Handle = core.Handle,
   Server = core.Server,
   StreamReader = core.StreamReader,
