@@ -73,13 +73,9 @@ static inline bool co_give(lua_State *L, asy_rt *rt, lua_State *co, int nargs) {
 }
 
 
-/* The thread's step has ended. Moves its results, or its error, to L, and
-** returns whether it went well. */
-static inline bool co_take(lua_State *L, lua_State *co, int status, int nres) {
-  if (asy_unlikely(status != LUA_OK && status != LUA_YIELD)) {
-    lua_xmove(co, L, 1);
-    return false;
-  }
+/* Moves the results of the thread's step to L; or pushes an error and returns
+** false. */
+static inline bool co_take(lua_State *L, lua_State *co, int nres) {
   if (asy_unlikely(nres > MOST_FREE && !lua_checkstack(L, nres + 1))) {
     lua_pop(co, nres);
     lua_pushliteral(L, "too many results to resume");
@@ -90,10 +86,14 @@ static inline bool co_take(lua_State *L, lua_State *co, int status, int nres) {
 }
 
 
+static inline bool is_error(int status) {
+  return asy_unlikely(status != LUA_OK && status != LUA_YIELD);
+}
+
+
 /* Whether the thread has ended with an error. */
 static bool has_failed(lua_State *co) {
-  int status = lua_status(co);
-  return status != LUA_OK && status != LUA_YIELD;
+  return is_error(lua_status(co));
 }
 
 /* }====== */
@@ -127,10 +127,14 @@ static int resume_woken(lua_State *L, int status, lua_KContext ctx);
 static inline int resume_step(lua_State *L, asy_rt *rt, lua_State *co,
                               int nargs) {
   int nres, status = asy_nest_step(L, rt, co, nargs, &nres);
-  if (asy_unlikely(status == ASY_NEST_AWAITS))
-    return asy_nest_wait(L, rt, 0, resume_woken);
+  if (is_error(status)) {
+    if (status == ASY_NEST_AWAITS)
+      return asy_nest_wait(L, rt, 0, resume_woken);
+    lua_xmove(co, L, 1);
+    return resume_failed(L, rt, co);
+  }
   lua_pushboolean(L, 1);
-  if (asy_likely(co_take(L, co, status, nres)))
+  if (asy_likely(co_take(L, co, nres)))
     return nres + 1;
   return resume_failed(L, rt, co);
 }
@@ -203,9 +207,13 @@ static int wrap_woken(lua_State *L, int status, lua_KContext ctx);
 static inline int wrap_step(lua_State *L, asy_rt *rt, lua_State *co,
                             int nargs) {
   int nres, status = asy_nest_step(L, rt, co, nargs, &nres);
-  if (asy_unlikely(status == ASY_NEST_AWAITS))
-    return asy_nest_wait(L, rt, 0, wrap_woken);
-  if (asy_likely(co_take(L, co, status, nres)))
+  if (is_error(status)) {
+    if (status == ASY_NEST_AWAITS)
+      return asy_nest_wait(L, rt, 0, wrap_woken);
+    lua_xmove(co, L, 1);
+    return wrap_failed(L, rt, co);
+  }
+  if (asy_likely(co_take(L, co, nres)))
     return nres;
   return wrap_failed(L, rt, co);
 }

@@ -157,7 +157,7 @@ local class_names <const> = { group = "TaskGroup", errors = "ExceptionGroup" }
 local function class_of(variable)
   local found = {}
   for name, class in pairs(asyncio) do
-    local lower = type(class) == "table" and name:lower() or ""
+    local lower = public.is_class(class) and name:lower() or ""
     if lower == variable then
       return name
     elseif lower:sub(1, #variable) == variable or lower:sub(-#variable) == variable then
@@ -202,13 +202,18 @@ end
 -- What an entry of the reference names, such as "sleep" or "Task:cancel"; it is
 -- an error when there is no such thing.
 --   asyncio.sleep(delay, ...)    task:cancel(msg)    var.name
+--   asyncio.coroutine.create(fn)
 local function resolve(entry)
-  local name, rest = entry:match "^asyncio%.([%w_]+)(.*)$"
+  local name, rest = entry:match "^asyncio%.([%w_.]+)(.*)$"
   if name then
-    check(asyncio[name] ~= nil, "there is no " .. entry)
+    local value = asyncio
+    for part in name:gmatch "[^.]+" do
+      value = value and value[part]
+    end
+    check(value ~= nil, "there is no " .. entry)
     local parameters = rest:match "^%((.*)%)$"
     check(parameters or rest == "", "not a name: " .. entry)
-    check(parameters or type(asyncio[name]) ~= "function", entry .. " has no parameters")
+    check(parameters or type(value) ~= "function", entry .. " has no parameters")
     check_parameters(entry, name, parameters)
     return name
   end
@@ -275,9 +280,14 @@ describe("the reference", function()
     end
     for _, name in ipairs(public.sorted_keys(asyncio)) do
       look(name)
-      if type(asyncio[name]) == "table" then
-        for _, method in ipairs(public.own_methods(asyncio[name])) do
+      local value = asyncio[name]
+      if public.is_class(value) then
+        for _, method in ipairs(public.own_methods(value)) do
           look(name .. ":" .. method)
+        end
+      elseif type(value) == "table" then
+        for _, fn in ipairs(public.sorted_keys(value)) do
+          look(name .. "." .. fn)
         end
       end
     end

@@ -21,6 +21,11 @@ function public.is_method(name, value)
   return type(value) == "function" and not name:find "^__"
 end
 
+-- Whether the table is a class; a table that is none holds functions.
+function public.is_class(value)
+  return type(value) == "table" and rawget(value, "name") ~= nil
+end
+
 -- The methods of a class, those of its bases among them: a Runner and
 -- exceptions have them themselves.
 function public.methods(class)

@@ -59,10 +59,18 @@ describe("the stub", function()
     end
   end)
 
+  it("declares every function of every table of functions, and no other", function()
+    for name, functions in pairs(asyncio) do
+      if type(functions) == "table" and not public.is_class(functions) then
+        assert.are.same(sorted_keys(functions), sorted_keys(stub[name]), name)
+      end
+    end
+  end)
+
   it("declares every method of every class, and no other", function()
     local seen = 0
     for name, class in pairs(asyncio) do
-      if type(class) == "table" then
+      if public.is_class(class) then
         local methods = public.own_methods(class)
         assert.are.same(methods, sorted_keys(stub[name], public.is_method), name)
         seen = seen + #methods
@@ -73,7 +81,7 @@ describe("the stub", function()
 
   it("gives each class the base that it has", function()
     for name, class in pairs(asyncio) do
-      if type(class) == "table" then
+      if public.is_class(class) then
         local base = class.__base and class.__base.name or "Class"
         local line = ("\n---@class asyncio.%s: asyncio.%s\n"):format(name, base)
         assert.is_truthy(text:find(line, 1, true), line)
