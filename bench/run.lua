@@ -6,6 +6,7 @@
 -- what there is. See bench/README.md.
 
 local build = require "bench.lib.build"
+local coroutines = require "bench.lib.coroutines"
 local echo = require "bench.lib.echo"
 local growth = require "bench.lib.growth"
 local memory = require "bench.lib.memory"
@@ -40,6 +41,7 @@ local function list()
   for _, workload in ipairs(workloads) do
     print(string.format("%-14s %s", workload.name, workload.title))
   end
+  print(string.format("%-14s %s", "coroutine", coroutines.title))
   print(string.format("%-14s %s", "growth", growth.title))
   print(string.format("%-14s %s", "memory", memory.title))
   print(string.format("%-14s %s", "echo", echo.title))
@@ -49,7 +51,7 @@ local function list()
 end
 
 local function check_names(options)
-  local known = {growth = true, memory = true, echo = true}
+  local known = {coroutine = true, growth = true, memory = true, echo = true}
   for _, workload in ipairs(workloads) do
     known[workload.name] = true
   end
@@ -76,6 +78,7 @@ local function main(argv)
   local installed = peers.installed(options.peers)
   local results = {}
   micro.run(installed, options, results)
+  coroutines.run(installed, options, results)
   growth.run(installed, options, results)
   memory.run(installed, options, results)
   echo.run(installed, options, results)

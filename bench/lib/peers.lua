@@ -30,6 +30,7 @@ local PYTHON <const> = python_with("uvloop") or python_with("asyncio") or "pytho
 local ALL <const> = {
   {name = "asyncio", label = "lua-asyncio", here = OURS .. " -e 'require [[asyncio]]'",
     program = OURS .. " bench/peers/asyncio.lua",
+    coroutine = OURS .. " bench/peers/coroutine.lua",
     server = OURS .. " bench/peers/echo_asyncio.lua"},
   {name = "floor", label = "bare resume/yield", here = "test -x build/bench/switch",
     program = "build/bench/switch", only = {switch = true}},

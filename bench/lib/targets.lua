@@ -138,6 +138,15 @@ for _, case in ipairs{"echo-50-64", "echo-50-4096"} do
   echo_against(case, "node")
 end
 
+for _, call in ipairs{"resume", "wrap"} do
+  target("coroutine: " .. call .. " within 1.3x of Lua's own", function(results)
+    local found = results.coroutine and results.coroutine[call]
+    if found then
+      return found <= 1.3, string.format("%.2fx", found)
+    end
+  end)
+end
+
 for _, step in ipairs{"spawn", "sleep", "wake-up", "cancel"} do
   target("growth: " .. step .. " within 2x", function(results)
     local found = results.growth and results.growth[step]
