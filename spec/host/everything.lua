@@ -225,6 +225,58 @@ local function meetings()
   asyncio.catch(asyncio.RuntimeError, condition.release, condition)
 end
 
+local function coroutines()
+  local co = asyncio.coroutine
+  local undo = co.install()
+  local function body(yield)
+    local _ <close> = setmetatable({}, {
+      __close = function()
+        asyncio.sleep(0)
+      end,
+    })
+    for i = 1, 3 do
+      yield(asyncio.sleep(0, i))
+    end
+  end
+  local sum = 0
+  for i in co.wrap(function()
+    body(co.yield)
+  end) do
+    sum = sum + i
+  end
+  for i in asyncio.generator(body) do
+    sum = sum + i
+    break
+  end
+  assert(sum == 7)
+  asyncio.generator(body)()
+  collectgarbage()
+  local inner = co.create(function()
+    asyncio.coroutine.wrap(error) "in a coroutine"
+  end)
+  assert(not co.resume(inner) and co.status(inner) == "dead")
+  local task = asyncio.create_task(co.resume, co.create(asyncio.sleep), 10)
+  asyncio.sleep(0)
+  assert(task:traceback() and tostring(task):find "sleep")
+  task:cancel()
+  settle(task)
+  undo()
+end
+
+local function callbacks()
+  local loop = asyncio.get_running_loop()
+  assert(asyncio.from_callback(function(...)
+    return loop:call_soon(select(-1, ...), (...))
+  end, 1, 2) == 1)
+  local task = asyncio.create_task(asyncio.from_callback, function()
+    return loop:call_later(10, quiet)
+  end)
+  asyncio.sleep(0)
+  task:cancel()
+  settle(task)
+  assert(asyncio.atomic(select, -1, 1, 2) == 2)
+end
+
 local function errors()
   local function fail()
     asyncio.sleep(0)
@@ -274,6 +326,8 @@ local parts <const> = {
   meetings,
   queues,
   contexts,
+  coroutines,
+  callbacks,
   errors,
   streams,
 }
@@ -320,6 +374,14 @@ local function leave_behind()
       condition:wait()
     end)
     asyncio.create_task(barrier.wait, barrier)
+    asyncio.create_task(function()
+      asyncio.coroutine.wrap(function()
+        for _ in asyncio.generator(function()
+          asyncio.Future():await()
+        end) do
+        end
+      end)()
+    end)
     asyncio.sleep(0)
   end)
 end
