@@ -54,7 +54,7 @@ void asy_nest_woken(lua_State *L, asy_rt *rt, lua_State *co) {
       kill_inner(L, t, co);
     return;
   }
-  asy_woken(L, t); /* raises */
+  asy_refuse(L);
 }
 
 /* }====== */
@@ -109,6 +109,21 @@ lua_State *asy_nest_inner(lua_State *co) {
     lua_pop(co, 1);
   }
   return inner != co ? inner : NULL;
+}
+
+
+bool asy_nest_has(lua_State *co, const lua_State *inner) {
+  while (co != NULL && co != inner)
+    co = asy_nest_inner(co);
+  return co != NULL;
+}
+
+
+bool asy_nest_isleft(lua_State *co) {
+  while ((co = asy_nest_inner(co)) != NULL)
+    if (lua_status(co) != LUA_YIELD && !asy_task_isin(co))
+      return true;
+  return false;
 }
 
 /* }====== */

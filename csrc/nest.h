@@ -62,6 +62,9 @@ bool asy_nest_waits(asy_rt *rt, lua_State *co);
 ** none. */
 lua_State *asy_nest_inner(lua_State *co);
 
+/* Whether 'inner' is the thread or inside it. */
+bool asy_nest_has(lua_State *co, const lua_State *inner);
+
 /* The function on the top of the fresh thread shall run in a protected call:
 ** then <close> variables may suspend while an error unwinds, and its traceback
 ** is noted. */

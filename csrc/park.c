@@ -106,14 +106,14 @@ bool asy_task_isin(lua_State *co) {
 
 void asy_refuse(lua_State *L) {
   asy_task *t = asy_task_find(L, asy_rt_of(L));
-  if (t != NULL && (t->tflags & ASY_TASK_PARKED)) {
+  if (t != NULL && (t->tflags & ASY_TASK_PARKED) && !asy_task_isleft(t)) {
     t->how->abort(t);
     asy_list_remove(&t->watch.link);
     asy_unpark(t);
   }
   asy_error_raise(L, ASY_RUNTIME_ERROR,
-                  "the thread of a task was resumed by other code: only its "
-                  "event loop can do that");
+                  "a thread in which a task waits was resumed by other code: "
+                  "only its event loop can do that");
 }
 
 

@@ -153,9 +153,11 @@ static int put(lua_State *L, asy_itemq *q) {
 static int put_woken(lua_State *L, int status, lua_KContext ctx) {
   asy_itemq *q = (asy_itemq *)lua_touserdata(L, 1);
   asy_task *t = q->rt->task;
-  bool owner = owns(t, &room_owned, q->owed);
+  bool owner;
   (void)status;
   (void)ctx;
+  asy_resumed(L, t);
+  owner = owns(t, &room_owned, q->owed);
   if (asy_unlikely(is_lost(t))) {
     if (owner)
       return_room(q);
@@ -249,8 +251,10 @@ static int get(lua_State *L, asy_itemq *q, lua_KContext ctx) {
 static int get_woken(lua_State *L, int status, lua_KContext ctx) {
   asy_itemq *q = (asy_itemq *)lua_touserdata(L, 1);
   asy_task *t = q->rt->task;
-  bool owner = owns(t, &item_owned, q->promised);
+  bool owner;
   (void)status;
+  asy_resumed(L, t);
+  owner = owns(t, &item_owned, q->promised);
   if (asy_unlikely(is_lost(t))) {
     if (owner)
       return_item(q);

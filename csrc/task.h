@@ -97,15 +97,21 @@ void asy_unpark(asy_task *t);
 /* Whether the thread runs, or has resumed another one. */
 bool asy_task_isin(lua_State *co);
 
-/* Whether other code has closed the thread of the parked task. What it waits
-** for may be gone, as may be those next to it in a list: these are not touched
-** any more, and the task is never collected, since they may point to it. */
+/* nest.c: whether a thread inside the suspended one neither waits nor runs. */
+bool asy_nest_isleft(lua_State *co);
+
+/* Whether other code has closed the thread of the parked task, or one inside it.
+** What it waits for may be gone, as may be those next to it in a list: these are
+** not touched any more, and the task is never collected, since they may point
+** to it. */
 static inline bool asy_task_isleft(const asy_task *t) {
-  return asy_unlikely(lua_status(t->co) != LUA_YIELD) && !asy_task_isin(t->co);
+  if (asy_unlikely(lua_status(t->co) != LUA_YIELD) && !asy_task_isin(t->co))
+    return true;
+  return asy_unlikely(t->fut.rt->nested != 0) && asy_nest_isleft(t->co);
 }
 
-/* The unfinished task whose thread L is: the running one, unless other code has
-** resumed the thread; NULL if there is none. */
+/* The unfinished task whose thread L is, or is inside of: the running one, unless
+** other code has resumed the thread; NULL if there is none. */
 asy_task *asy_task_find(lua_State *L, asy_rt *rt);
 
 static inline asy_task *asy_task_of(lua_State *L, asy_rt *rt) {

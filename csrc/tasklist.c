@@ -1,7 +1,7 @@
 /*
 ** Lists of unfinished tasks, in order of creation.
 */
-#include "task.h"
+#include "nest.h"
 
 
 static asy_task *task_at(lua_State *L, int list, lua_Integer i) {
@@ -21,7 +21,7 @@ asy_task *asy_task_find(lua_State *L, asy_rt *rt) {
     asy_task *t;
     lua_rawgeti(L, -1, slot);
     t = (asy_task *)asy_tokind(L, rt, -1, ASY_TASK);
-    if (t != NULL && t->co == L)
+    if (t != NULL && t->co != NULL && asy_nest_has(t->co, L))
       found = t;
     lua_pop(L, 1);
   }
