@@ -71,6 +71,8 @@ local functions <const> = {
   { "xpcall", 2, with = { noop }, takes = { "function" } },
   { "catch", 1, takes = {} },
   { "timed", 1, takes = { "function" } },
+  { "generator", 1, takes = { "function" } },
+  { "from_callback", 1, takes = { "function" } },
   { "ContextVar", 1, takes = { "string" } },
   { "exception", 1, takes = { "string" } },
   { "exception", 2, with = { "Name" }, takes = { "nil" } },
