@@ -112,8 +112,8 @@ void asy_refuse(lua_State *L) {
     asy_unpark(t);
   }
   asy_error_raise(L, ASY_RUNTIME_ERROR,
-                  "a thread in which a task waits was resumed by other code: "
-                  "only its event loop can do that");
+                  "the thread of a task was resumed by other code: only its "
+                  "event loop can do that");
 }
 
 
