@@ -156,12 +156,8 @@ static int atomic(lua_State *L) {
 
 void asy_protect_open(lua_State *L) {
   static const luaL_Reg funcs[] = {
-      {"pcall", pcall_},
-      {"xpcall", xpcall_},
-      {"catch", catch_},
-      {"rethrow", rethrow},
-      {"atomic", atomic},
-      {NULL, NULL},
+      {"pcall", pcall_},    {"xpcall", xpcall_}, {"catch", catch_},
+      {"rethrow", rethrow}, {"atomic", atomic},  {NULL, NULL},
   };
   asy_setfuncs(L, funcs);
 }
