@@ -97,10 +97,12 @@ static int raise_broken(lua_State *L) {
 static int inside_woken(lua_State *L, int status, lua_KContext ctx) {
   asy_task *t = asy_rt_up(L)->task;
   asy_barrier *b = (asy_barrier *)lua_touserdata(L, 1);
-  int index = asy_waitq_got(t);
   bool is_pass = b->state == DRAINING;
+  int index;
   (void)status;
   (void)ctx;
+  asy_resumed(L, t);
+  index = asy_waitq_got(t);
   if (index != 0)
     leave(b);
   asy_waitq_woken(L, t);
@@ -140,9 +142,11 @@ static int come(lua_State *L, asy_task *t, asy_barrier *b) {
 static int outside_woken(lua_State *L, int status, lua_KContext ctx) {
   asy_task *t = asy_rt_up(L)->task;
   asy_barrier *b = (asy_barrier *)lua_touserdata(L, 1);
-  int got = asy_waitq_got(t);
+  int got;
   (void)status;
   (void)ctx;
+  asy_resumed(L, t);
+  got = asy_waitq_got(t);
   if (got == INVITED)
     b->invited--;
   if (asy_isending(t))

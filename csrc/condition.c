@@ -89,6 +89,7 @@ static int wait_relocked(lua_State *L, int status, lua_KContext ctx) {
   asy_task *t = asy_rt_up(L)->task;
   asy_lock *l = (asy_lock *)lua_touserdata(L, -1);
   (void)status;
+  asy_resumed(L, t);
   lua_pop(L, 1);
   if (asy_lock_came(l, t))
     return wait_over(L, t, ctx);
@@ -98,8 +99,10 @@ static int wait_relocked(lua_State *L, int status, lua_KContext ctx) {
 
 static int wait_notified(lua_State *L, int status, lua_KContext ctx) {
   asy_task *t = asy_rt_up(L)->task;
-  bool notified = asy_waitq_got(t) != 0;
+  bool notified;
   (void)status;
+  asy_resumed(L, t);
+  notified = asy_waitq_got(t) != 0;
   if (notified)
     ctx |= NOTIFIED;
   if (!notified || asy_iscancelled(t))

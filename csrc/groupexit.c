@@ -115,6 +115,7 @@ static int exit_woken(lua_State *L, int status, lua_KContext ctx) {
   asy_group *g = (asy_group *)lua_touserdata(L, 1);
   (void)status;
   (void)ctx;
+  asy_resumed(L, t);
   if (t->fut.flags & ASY_KILLED)
     asy_woken(L, t);
   if (asy_iscancelled(t)) {

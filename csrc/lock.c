@@ -36,6 +36,7 @@ static int lock_woken(lua_State *L, int status, lua_KContext ctx) {
   asy_lock *l = (asy_lock *)lua_touserdata(L, -1);
   (void)status;
   (void)ctx;
+  asy_resumed(L, t);
   if (asy_lock_came(l, t) && asy_unlikely(asy_isending(t)))
     asy_lock_drop(l);
   asy_waitq_woken(L, t);

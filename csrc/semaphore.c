@@ -73,6 +73,7 @@ static int semaphore_woken(lua_State *L, int status, lua_KContext ctx) {
   asy_semaphore *s = (asy_semaphore *)lua_touserdata(L, 1);
   (void)status;
   (void)ctx;
+  asy_resumed(L, t);
   if (asy_waitq_got(t)) {
     s->handed--;
     s->value += asy_isending(t);

@@ -54,6 +54,7 @@ void asy_waitq_wakeall(asy_list *queue) {
 
 
 void asy_waitq_woken(lua_State *L, asy_task *t) {
+  asy_resumed(L, t);
   if (asy_unlikely(t->place.got == 0))
     t->tflags |= ASY_TASK_CANCEL;
   asy_woken(L, t);

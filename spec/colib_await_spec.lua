@@ -309,6 +309,23 @@ describe("a coroutine that waits in an await", function()
       function() asyncio.wait_for(asyncio.Future(), 10) end,
       function() asyncio.wait_for(asyncio.sleep, 10, 10) end,
       function() asyncio.wait({ asyncio.Future() }, { timeout = 10 }) end,
+      function()
+        local lock = asyncio.Lock():acquire()
+        lock:acquire()
+      end,
+      function()
+        local condition <close> = asyncio.Condition():acquire()
+        condition:wait()
+      end,
+      function() asyncio.Semaphore(0):acquire() end,
+      function() asyncio.Barrier(2):wait() end,
+      function() asyncio.Event():wait() end,
+      function() asyncio.Queue():get() end,
+      function() asyncio.Queue():join(asyncio.sleep(10)) end,
+      function()
+        local group <close> = asyncio.TaskGroup()
+        group:create_task(asyncio.sleep, 10)
+      end,
       function() co.wrap(asyncio.sleep)(10) end,
       function() co.resume(co.create(asyncio.sleep), 10) end,
       function() for _ in asyncio.generator(function() asyncio.sleep(10) end) do end end,

@@ -486,3 +486,57 @@ describe("Ctrl-C", function()
     assert.equal(("false\ttrue\n"):rep(3), out)
   end)
 end)
+
+describe("a scope in a coroutine", function()
+  local function sleeper(t, name)
+    return function()
+      local _ <close> = closing(function()
+        pause()
+        t(name)
+      end)
+      asyncio.sleep(10)
+    end
+  end
+
+  ait("waits at its end, also when an error or a cancellation leaves it", function()
+    local t = helper.trace()
+    local function body(fn)
+      return function()
+        local group <close> = asyncio.TaskGroup()
+        group:create_task(sleeper(t, "child"))
+        pause(2)
+        fn()
+      end
+    end
+    helper.raises(asyncio.ExceptionGroup, co.wrap(body(error)))
+    local task = asyncio.create_task(co.wrap(body(function()
+      asyncio.sleep(10)
+    end)))
+    pause(4)
+    task:cancel()
+    asyncio.wait { task }
+    assert.is_true(task:cancelled())
+    assert.same({ "child", "child" }, t:list())
+  end)
+
+  ait("waits when it is the scope of a generator that is left", function()
+    local t = helper.trace()
+    for i in asyncio.generator(function(yield)
+      local lock <const> = asyncio.Lock()
+      local _ <close> = lock:acquire()
+      local group <close> = asyncio.TaskGroup()
+      group:create_task(sleeper(t, "child"))
+      asyncio.sleep(0)
+      for n = 1, 3 do
+        yield(n)
+      end
+    end) do
+      t(i)
+      if i == 2 then
+        break
+      end
+    end
+    t "after"
+    assert.same({ 1, 2, "child", "after" }, t:list())
+  end)
+end)
