@@ -8,6 +8,6 @@ files["spec"] = { std = "+busted" }
 
 -- The stub declares signatures for the language server: bodies are empty,
 -- arguments unused, and what it declares is read by nobody here.
-files["lua/asyncio/meta.lua"] = {
+files["lua/asyncio/meta"] = {
   ignore = { "211", "212", "221", "241" },
 }

@@ -167,7 +167,7 @@ local function class_of(variable)
   return class_names[variable] or #found == 1 and found[1] or nil
 end
 
-local stub <const> = read "lua/asyncio/meta.lua"
+local _ <const>, stub <const> = public.stub()
 
 -- The parameters that the stub gives the function, or the method of a class or
 -- of its base.

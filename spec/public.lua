@@ -43,4 +43,30 @@ function public.own_methods(class)
   end)
 end
 
+-- The files of the stub, the one that names the module first.
+local function stub_files()
+  local find <close> = assert(io.popen "find lua/asyncio/meta -name '*.lua' | LC_ALL=C sort")
+  local list = { "lua/asyncio/meta/init.lua" }
+  for name in find:lines() do
+    list[#list + 1] = name ~= list[1] and name or nil
+  end
+  return list
+end
+
+-- The stub as the language server sees it: the text of all its files, and what
+-- they declare in one table.
+function public.stub()
+  local texts, declared = {}, {}
+  for i, name in ipairs(stub_files()) do
+    local file <close> = assert(io.open(name))
+    texts[i] = file:read "a"
+    local body = texts[i]:gsub("\nreturn asyncio\n$", "\n") .. "return asyncio\n"
+    for key, value in pairs(assert(load(body, "=" .. name))()) do
+      assert(declared[key] == nil, key)
+      declared[key] = value
+    end
+  end
+  return declared, table.concat(texts)
+end
+
 return public

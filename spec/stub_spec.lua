@@ -4,8 +4,6 @@
 local asyncio = require "asyncio"
 local public = require "spec.public"
 
-local path <const> = "lua/asyncio/meta.lua"
-
 local sorted_keys <const> = public.sorted_keys
 
 -- Each function of the stub's text: its name, its parameters, and the comment
@@ -30,14 +28,8 @@ local function declarations(text)
   return list
 end
 
-local function read(name)
-  local file <close> = assert(io.open(name))
-  return file:read "a"
-end
-
 describe("the stub", function()
-  local stub <const> = dofile(path)
-  local text <const> = read(path)
+  local stub <const>, text <const> = public.stub()
 
   it("begins with the name of the module", function()
     assert.are.equal("---@meta asyncio", text:match "^[^\n]*")

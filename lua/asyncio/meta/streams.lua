@@ -1,0 +1,152 @@
+---@meta _
+
+-- Streams: see init.lua.
+
+---@class asyncio
+local asyncio = {}
+
+---@class asyncio.Address
+---@field host string numeric
+---@field port integer
+---@field family "inet" | "inet6"
+
+---@class asyncio.ConnectOptions
+---@field limit? integer bytes that a reader buffers, 65536 when missing
+---@field family? "inet" | "inet6"
+---@field local_addr? {host: string, port?: integer}
+---@field happy_eyeballs_delay? number seconds until another address is tried too, default 0.25
+
+-- Raises OSError. As asyncio.open_connection.
+---@async
+---@param host string
+---@param port integer
+---@param options? asyncio.ConnectOptions
+---@return asyncio.StreamReader
+---@return asyncio.StreamWriter
+function asyncio.open_connection(host, port, options) end
+
+---@class asyncio.ServerOptions
+---@field limit? integer bytes that a reader buffers, 65536 when missing
+---@field family? "inet" | "inet6"
+---@field backlog? integer connections that wait to be accepted, 100 when missing
+---@field reuse_port? boolean
+---@field start_serving? boolean false: not before `start_serving()`
+
+-- Raises OSError. As asyncio.start_server.
+---@async
+---@param handler fun(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
+---@param host string | string[] | nil nil: every interface
+---@param port integer 0: any
+---@param options? asyncio.ServerOptions
+---@return asyncio.Server
+function asyncio.start_server(handler, host, port, options) end
+
+-- Methods that wait raise OSError when the connection broke, and RuntimeError
+-- when another task reads. As asyncio.StreamReader.
+---@class asyncio.StreamReader: asyncio.Class
+asyncio.StreamReader = {}
+
+-- Up to n bytes, as soon as there are some; all until the end with "a", -1 or
+-- no argument. As StreamReader.read.
+---@async
+---@param n? integer | "a"
+---@return string? data nil at the end; "" for read("a") there
+function asyncio.StreamReader:read(n) end
+
+-- A line with its newline; the last may have none. Raises LimitOverrunError. As
+-- StreamReader.readline.
+---@async
+---@return string? line nil at the end
+function asyncio.StreamReader:readline() end
+
+-- Raises IncompleteReadError at the end. As StreamReader.readexactly.
+---@async
+---@param n integer
+---@return string
+function asyncio.StreamReader:readexactly(n) end
+
+-- Raises IncompleteReadError at the end, LimitOverrunError. As StreamReader.readuntil.
+---@async
+---@param separator? string | string[] "\n" when missing
+---@return string data with its separator
+function asyncio.StreamReader:readuntil(separator) end
+
+-- Iterates over the lines, without their newlines. Raises LimitOverrunError. As
+-- `async for line in reader`.
+---@return fun(): string?
+function asyncio.StreamReader:lines() end
+
+-- As StreamReader.at_eof.
+---@return boolean
+function asyncio.StreamReader:at_eof() end
+
+-- A <close> variable closes it and waits for that. As asyncio.StreamWriter.
+---@class asyncio.StreamWriter: asyncio.Class
+asyncio.StreamWriter = {}
+
+-- Sends, or queues what cannot be sent now; does not wait. Raises OSError after
+-- close, RuntimeError after write_eof. As StreamWriter.write.
+---@param data string
+function asyncio.StreamWriter:write(data) end
+
+-- As StreamWriter.writelines.
+---@param list string[]
+function asyncio.StreamWriter:writelines(list) end
+
+-- Waits while too much is queued. Raises OSError. As StreamWriter.drain.
+---@async
+function asyncio.StreamWriter:drain() end
+
+-- Closes the sending side once all is sent. As StreamWriter.write_eof.
+function asyncio.StreamWriter:write_eof() end
+
+-- Closes the connection once all is sent. As StreamWriter.close.
+function asyncio.StreamWriter:close() end
+
+-- Raises OSError when the connection broke. As StreamWriter.wait_closed.
+---@async
+function asyncio.StreamWriter:wait_closed() end
+
+-- As StreamWriter.is_closing.
+---@return boolean
+function asyncio.StreamWriter:is_closing() end
+
+-- As StreamWriter.get_extra_info.
+---@param key "peername" | "sockname" | "fd" | string
+---@param default? any
+---@return any value asyncio.Address; the descriptor's number for "fd"
+function asyncio.StreamWriter:get_extra_info(key, default) end
+
+-- A <close> variable closes it and its connections, and waits for that. As
+-- asyncio.Server.
+---@class asyncio.Server: asyncio.Class
+asyncio.Server = {}
+
+-- Accepts no more connections; those there are stay. As Server.close.
+function asyncio.Server:close() end
+
+-- Until it is closed and its connections are. As Server.wait_closed.
+---@async
+function asyncio.Server:wait_closed() end
+
+-- As Server.is_serving.
+---@return boolean
+function asyncio.Server:is_serving() end
+
+-- Raises RuntimeError on a closed server, OSError. As Server.start_serving.
+function asyncio.Server:start_serving() end
+
+-- Until the server is closed or the task cancelled: raises CancelledError then.
+-- RuntimeError when it runs already. As Server.serve_forever.
+---@async
+function asyncio.Server:serve_forever() end
+
+-- As Server.sockets.
+---@return asyncio.Address[] addresses it listens on
+function asyncio.Server:sockets() end
+
+-- Closes the connections once all is sent. As Server.close_clients.
+function asyncio.Server:close_clients() end
+
+-- Closes the connections at once. As Server.abort_clients.
+function asyncio.Server:abort_clients() end
