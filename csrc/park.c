@@ -7,6 +7,7 @@
 #include "debug.h"
 #include "error.h"
 #include "task.h"
+#include "traceback.h"
 
 
 /* {====== Where no await is possible ====== */
@@ -22,16 +23,21 @@ static bool lets_through(const char *name) {
 }
 
 
-/* The name of the innermost function below the caller that cannot yield; NULL
-** when there is none. */
-static const char *find_culprit(lua_State *L, lua_Debug *ar) {
-  for (int level = 1; lua_getstack(L, level, ar); level++) {
-    lua_getinfo(L, "Sn", ar);
-    if (ar->name != NULL && strcmp(ar->name, "__gc") == 0)
-      return ar->name;
-    if (*ar->what == 'C' && !(ar->name != NULL && lets_through(ar->name)))
-      return ar->name != NULL ? ar->name : "a C function";
+/* Pushes the name of the innermost function on the thread 'at', below the one
+** that runs, that cannot yield; nil when there is none. */
+static const char *find_culprit(lua_State *L, lua_State *at) {
+  lua_Debug ar;
+  for (int level = 1; lua_getstack(at, level, &ar); level++) {
+    lua_getinfo(at, "Sn", &ar);
+    if (ar.name != NULL && strcmp(ar.name, "__gc") == 0)
+      return lua_pushstring(L, ar.name);
+    if (*ar.what == 'C' && !(ar.name != NULL && lets_through(ar.name))) {
+      if (!asy_traceback_pushname(L, at, &ar))
+        lua_pushstring(L, ar.name != NULL ? ar.name : "a C function");
+      return lua_tostring(L, -1);
+    }
   }
+  lua_pushnil(L);
   return NULL;
 }
 
@@ -39,8 +45,7 @@ static const char *find_culprit(lua_State *L, lua_Debug *ar) {
 /* No await is possible in L, which cannot yield, or the thread 'at', from which
 ** the task's code went on to L, cannot. */
 static void below_culprit(lua_State *L, lua_State *at, const char *fname) {
-  lua_Debug ar;
-  const char *culprit = find_culprit(at, &ar);
+  const char *culprit = find_culprit(L, at);
   if (culprit == NULL && at == L)
     asy_error_raise(L, ASY_RUNTIME_ERROR,
                     "'%s' cannot suspend the task in a <close> variable of a "
@@ -59,6 +64,10 @@ static asy_task *cannot_await(lua_State *L, asy_rt *rt, const char *fname) {
     asy_error_raise(L, ASY_RUNTIME_ERROR,
                     "'%s' suspends and must be called in a task: start one "
                     "with asyncio.run(main)",
+                    fname);
+  if (t->fut.flags & ASY_KILLED)
+    asy_error_raise(L, ASY_RUNTIME_ERROR,
+                    "'%s' cannot suspend the task, whose event loop closes",
                     fname);
   if (t->tflags & ASY_TASK_ATOMIC)
     asy_error_raise(L, ASY_RUNTIME_ERROR,

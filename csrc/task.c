@@ -361,20 +361,20 @@ static int close_thread(lua_State *L, asy_task *t, lua_State *co) {
   asy_rt *rt = t->fut.rt;
   asy_task *outer = rt->task;
   lua_State *active = rt->active;
-  int nres;
+  int nres, status;
   if (asy_task_isin(co))
     return LUA_OK;
-  if (lua_gethook(co) == throw_hook) {
+  t->fut.flags |= ASY_KILLED;
+  rt->task = t;
+  rt->active = co;
+  if (lua_gethook(co) == throw_hook)
     lua_sethook(co, NULL, 0, 0);
-  } else if (lua_status(co) == LUA_YIELD) {
-    t->fut.flags |= ASY_KILLED;
-    rt->task = t;
-    rt->active = co;
+  else if (lua_status(co) == LUA_YIELD)
     lua_resume(co, L, 0, &nres);
-    rt->task = outer;
-    rt->active = active;
-  }
-  return asy_closethread(co, L);
+  status = asy_closethread(co, L);
+  rt->task = outer;
+  rt->active = active;
+  return status;
 }
 
 

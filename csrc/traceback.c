@@ -13,6 +13,43 @@
 #define LAST_FRAMES 11
 
 
+/* If the value is in the table on the top, pushes its name there. */
+static bool push_key(lua_State *L, int value) {
+  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
+    if (lua_type(L, -2) == LUA_TSTRING && lua_rawequal(L, -1, value)) {
+      lua_pop(L, 1);
+      return true;
+    }
+  }
+  return false;
+}
+
+
+bool asy_traceback_pushname(lua_State *L, lua_State *co, lua_Debug *ar) {
+  int top = lua_gettop(L);
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
+  if (L != co && !lua_checkstack(co, 1))
+    return false;
+  lua_getinfo(co, "f", ar);
+  if (L != co)
+    lua_xmove(co, L, 1);
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  for (lua_pushnil(L); lua_next(L, top + 2) != 0; lua_pop(L, 1)) {
+    if (lua_type(L, -2) != LUA_TSTRING || !lua_istable(L, -1) ||
+        !push_key(L, top + 1))
+      continue;
+    if (strcmp(lua_tostring(L, top + 3), "_G") != 0)
+      lua_pushfstring(L, "%s.%s", lua_tostring(L, top + 3),
+                      lua_tostring(L, -1));
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+    return true;
+  }
+  lua_settop(L, top);
+  return false;
+}
+
+
 static int count_frames(lua_State *co) {
   lua_Debug ar;
   int low = 0, high = 1;

@@ -92,9 +92,9 @@ describe("an await where none is possible", function()
       return false
     end
     table.sort({ 2, 1 }, fail)
-    assert.matches("'sort'", err.message, 1, true)
+    assert.matches("'table.sort'", err.message, 1, true)
     ;("x"):gsub("x", fail)
-    assert.matches("'gsub'", err.message, 1, true)
+    assert.matches("'string.gsub'", err.message, 1, true)
     tostring(setmetatable({}, { __tostring = function()
       fail()
       return ""

@@ -263,4 +263,23 @@ describe("the end of the Lua state", function()
       os.exit(0, true)
     ]]
   end)
+
+  it("tells an await in a <close> variable why it cannot suspend", function()
+    local loop <close> = asyncio.new_event_loop()
+    local err, current
+    local task = loop:run_until_complete(function()
+      local task = asyncio.create_task(function()
+        local _ <close> = setmetatable({}, { __close = function()
+          current = asyncio.current_task(loop)
+          err = helper.catch(asyncio.sleep, 0)
+        end })
+        asyncio.sleep(1000)
+      end)
+      asyncio.sleep(0)
+      return task
+    end)
+    loop:close()
+    assert.equal(task, current)
+    assert.matches("'sleep' cannot suspend the task, whose event loop closes", err.message, 1, true)
+  end)
 end)

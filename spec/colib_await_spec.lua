@@ -162,7 +162,7 @@ describe("an await in a coroutine", function()
       end)()
       return a < b
     end)
-    assert.matches("'sleep' cannot suspend the task below 'sort'", err.message, 1, true)
+    assert.matches("'sleep' cannot suspend the task below 'table.sort'", err.message, 1, true)
     assert.is_true(asyncio.isinstance(err, asyncio.RuntimeError))
   end)
 

@@ -96,7 +96,7 @@ describe("from_callback", function()
     helper.run(function()
       coroutine.wrap(helper.raises)("'from_callback'", from_callback, fn)
       table.sort({ 2, 1 }, function(a, b)
-        helper.raises("below 'sort'", from_callback, fn)
+        helper.raises("below 'table.sort'", from_callback, fn)
         return a < b
       end)
     end)
