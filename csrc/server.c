@@ -212,6 +212,7 @@ static int server_waitclosed(lua_State *L) {
 
 static int scope_closed(lua_State *L, int status, lua_KContext ctx) {
   asy_server *server = (asy_server *)lua_touserdata(L, 1);
+  asy_resumed(L, server->rt->task);
   if (asy_iscancelled(server->rt->task))
     close_clients(server, true);
   return closed(L, status, ctx);

@@ -33,9 +33,10 @@ asy_task *asy_waitq_wakewith(asy_list *queue, int what);
 /* Wakes all of them. Never raises. */
 void asy_waitq_wakeall(asy_list *queue);
 
-/* For every 'k': what the task was woken with (1 by the plain ones), also when
-** it was cancelled after that; 0 when it left the queue otherwise. If
-** asy_isending, that is to be given to the next before anything else. */
+/* For every 'k', after asy_resumed: what the task was woken with (1 by the plain
+** ones), also when it was cancelled after that; 0 when it left the queue
+** otherwise. If asy_isending, that is to be given to the next before anything
+** else. */
 static inline int asy_waitq_got(const asy_task *t) {
   return t->place.got;
 }

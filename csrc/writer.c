@@ -169,6 +169,7 @@ static int scope_closed(lua_State *L, int status, lua_KContext ctx) {
   asy_writer *w = (asy_writer *)lua_touserdata(L, 1);
   (void)status;
   (void)ctx;
+  asy_resumed(L, w->rt->task);
   if (w->stream != NULL && asy_iscancelled(w->rt->task))
     asy_handle_close(&w->stream->h);
   asy_woken(L, w->rt->task);

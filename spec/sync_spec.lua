@@ -217,6 +217,86 @@ describe("a task that waits for a primitive", function()
   end)
 end)
 
+describe("a thread that waits and is resumed by others", function()
+  local function resume(thread)
+    local _, err = coroutine.resume(thread)
+    assert.matches("^RuntimeError: .*the thread of a task was resumed by other code", tostring(err))
+  end
+
+  -- From another task, then from a callback.
+  local function each_resume(body, before, after)
+    for _, from in ipairs { "task", "callback" } do
+      local thread
+      local task = asyncio.create_task(function()
+        thread = coroutine.running()
+        body()
+      end)
+      turns(1)
+      if before then
+        before()
+      end
+      if from == "task" then
+        resume(thread)
+      else
+        asyncio.get_running_loop():call_soon(resume, thread)
+        turns(1)
+      end
+      if after then
+        after()
+      end
+      asyncio.wait { task }
+      task:exception()
+    end
+  end
+
+  each(function(name, kind)
+    ait(("gets an error, and its place is free (%s)"):format(name), function()
+      local object = kind.make(true)
+      each_resume(function()
+        object[kind.method](object)
+      end)
+      assert.equal(0, object:statistics().tasks_waiting)
+    end)
+  end)
+
+  ait("gets one from a condition, too, and where it comes back to the lock", function()
+    local condition = asyncio.Condition()
+    local function wait()
+      condition:acquire()
+      condition:wait()
+    end
+    each_resume(wait)
+    each_resume(wait, function()
+      condition:acquire()
+      condition:notify()
+      turns(1)
+    end, function()
+      condition:release()
+    end)
+    assert.is_false(condition:locked())
+    assert.equal(0, condition:statistics().tasks_waiting)
+  end)
+
+  ait("gets one outside of a barrier that drains", function()
+    local barrier, thread = asyncio.Barrier(2), nil
+    local inside = asyncio.create_task(barrier.wait, barrier)
+    turns(1)
+    barrier:wait()
+    local outside = asyncio.create_task(
+      asyncio.async(function()
+        thread = coroutine.running()
+        barrier:wait()
+      end)(),
+      { eager_start = true }
+    )
+    assert.equal("<Barrier [draining, waiters:0/2]>", tostring(barrier))
+    resume(thread)
+    asyncio.wait { inside, outside }
+    outside:exception()
+    assert.equal("<Barrier [filling, waiters:0/2]>", tostring(barrier))
+  end)
+end)
+
 describe("a loop that closes", function()
   local function closed_with(main)
     local loop = asyncio.new_event_loop()

@@ -284,6 +284,26 @@ describe("a Lua state that closes", function()
   end)
 end)
 
+describe("a thread that waits at the end of a group", function()
+  ait("gets an error when others resume it, and the children end", function()
+    local thread, child
+    local parent = asyncio.create_task(function()
+      local group <close> = asyncio.TaskGroup()
+      child = group:create_task(asyncio.sleep, 1000)
+      thread = coroutine.running()
+    end)
+    asyncio.sleep(0)
+    asyncio.get_running_loop():call_soon(function()
+      local _, err = coroutine.resume(thread)
+      assert.matches("was resumed by other code", tostring(err))
+    end)
+    asyncio.wait { parent, child }
+    assert.is_true(child:cancelled())
+    assert.is_false(parent:cancelled())
+    assert.matches("dead coroutine", parent:exception())
+  end)
+end)
+
 describe("a KeyboardInterrupt", function()
   local function check(body)
     return helper.check_script([[
