@@ -21,15 +21,6 @@ int asy_waitq_wait(lua_State *L, asy_task *t, asy_list *queue,
 }
 
 
-int asy_waitq_waitagain(lua_State *L, asy_task *t, asy_list *queue,
-                        const asy_wait *how, void *on, lua_KContext ctx,
-                        lua_KFunction k) {
-  t->place.got = 0;
-  asy_list_prepend(queue, &t->place.link);
-  return asy_park(L, t, how, on, ctx, k);
-}
-
-
 asy_task *asy_waitq_wakewith(asy_list *queue, int what) {
   asy_task *t;
   if (asy_list_empty(queue))

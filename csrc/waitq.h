@@ -15,11 +15,6 @@ int asy_waitq_wait(lua_State *L, asy_task *t, asy_list *queue,
                    const asy_wait *how, void *on, lua_KContext ctx,
                    lua_KFunction k);
 
-/* The same at the front: for a task that was woken in vain. */
-int asy_waitq_waitagain(lua_State *L, asy_task *t, asy_list *queue,
-                        const asy_wait *how, void *on, lua_KContext ctx,
-                        lua_KFunction k);
-
 /* Leaves the queue: the 'abort' of such a wait. */
 asy_future *asy_waitq_abort(asy_task *t);
 
