@@ -17,7 +17,7 @@ static void wake_if_over(asy_server *server) {
   if (!server->closed || !asy_list_empty(&server->clients) ||
       !asy_list_empty(&server->accepted) || asy_ready_queued(&server->ready))
     return;
-  asy_stream_wake(&server->closers);
+  asy_waitq_wakeall(&server->closers);
   asy_unpin(asy_rt_state(server->rt), server->rt, &server->slot);
 }
 
@@ -170,7 +170,7 @@ void asy_server_start(lua_State *L, asy_server *server) {
 
 /* {====== Methods ====== */
 
-static const asy_wait closed_wait = {"the server to close", asy_stream_abort};
+static const asy_wait closed_wait = {"the server to close", asy_waitq_abort};
 
 
 static asy_server *check_server(lua_State *L) {
@@ -206,7 +206,7 @@ static int server_waitclosed(lua_State *L) {
     return 0;
   t = asy_task_here(L, server->rt, "wait_closed");
   lua_settop(L, 1);
-  return asy_stream_wait(L, t, &server->closers, &closed_wait, closed);
+  return asy_waitq_wait(L, t, &server->closers, &closed_wait, NULL, 0, closed);
 }
 
 
@@ -230,7 +230,8 @@ static int server_scope(lua_State *L) {
   if (is_over(server) || t == NULL)
     return 0;
   lua_settop(L, 1);
-  return asy_stream_wait(L, t, &server->closers, &closed_wait, scope_closed);
+  return asy_waitq_wait(L, t, &server->closers, &closed_wait, NULL, 0,
+                        scope_closed);
 }
 
 

@@ -23,32 +23,6 @@ typedef struct stream_write {
 } stream_write;
 
 
-/* {====== Waiting ====== */
-
-asy_future *asy_stream_abort(asy_task *t) {
-  asy_list_remove(&t->watch.link);
-  return NULL;
-}
-
-
-int asy_stream_wait(lua_State *L, asy_task *t, asy_list *list,
-                    const asy_wait *how, lua_KFunction k) {
-  asy_list_append(list, &t->watch.link);
-  return asy_park(L, t, how, NULL, 0, k);
-}
-
-
-void asy_stream_wake(asy_list *list) {
-  while (!asy_list_empty(list)) {
-    asy_task *t = asy_of(list->next, asy_task, watch.link);
-    asy_list_remove(&t->watch.link);
-    asy_unpark(t);
-  }
-}
-
-/* }====== */
-
-
 /* {====== The end ====== */
 
 /* The handle closes: both ends let go of it. */
@@ -66,8 +40,8 @@ static void stream_detach(asy_handle *h) {
   if (w != NULL) {
     w->stream = NULL;
     w->cut = asy_stream_queued(s) > 0;
-    asy_stream_wake(&w->drainers);
-    asy_stream_wake(&w->closers);
+    asy_waitq_wakeall(&w->drainers);
+    asy_waitq_wakeall(&w->closers);
   }
   if (s->server != NULL)
     asy_server_left(s);
@@ -178,7 +152,7 @@ static void stream_written(uv_write_t *req, int status) {
   }
   if (w != NULL && w->paused && asy_stream_queued(s) <= LOW_WATER) {
     w->paused = false;
-    asy_stream_wake(&w->drainers);
+    asy_waitq_wakeall(&w->drainers);
   }
   if (s->closing && asy_stream_queued(s) == 0)
     asy_handle_close(&s->h);

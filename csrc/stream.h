@@ -8,7 +8,7 @@
 
 #include "buf.h"
 #include "handle.h"
-#include "task.h"
+#include "waitq.h"
 
 #define ASY_STREAM_LIMIT 65536 /* default of a reader's limit */
 
@@ -86,16 +86,6 @@ static inline size_t asy_stream_queued(const asy_stream *s) {
 }
 
 /* }====== */
-
-/* Parks the running task in the list until it is woken or cancelled. */
-int asy_stream_wait(lua_State *L, asy_task *t, asy_list *list,
-                    const asy_wait *how, lua_KFunction k);
-
-/* For the 'abort' of such a wait. */
-asy_future *asy_stream_abort(asy_task *t);
-
-/* Wakes all tasks of the list. */
-void asy_stream_wake(asy_list *list);
 
 /* Wakes the task that waits for data, if it has what it waits for. */
 void asy_reader_wake(asy_reader *r);

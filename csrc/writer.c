@@ -8,8 +8,8 @@
 #include "report.h"
 #include "stream.h"
 
-static const asy_wait drain_wait = {"drain", asy_stream_abort};
-static const asy_wait closed_wait = {"wait_closed", asy_stream_abort};
+static const asy_wait drain_wait = {"drain", asy_waitq_abort};
+static const asy_wait closed_wait = {"wait_closed", asy_waitq_abort};
 
 
 static asy_writer *check_writer(lua_State *L) {
@@ -102,7 +102,7 @@ static int writer_drain(lua_State *L) {
     return raise_lost(L, w, "drain");
   t = asy_task_here(L, w->rt, "drain");
   lua_settop(L, 1);
-  return asy_stream_wait(L, t, &w->drainers, &drain_wait, drained);
+  return asy_waitq_wait(L, t, &w->drainers, &drain_wait, NULL, 0, drained);
 }
 
 
@@ -143,7 +143,7 @@ static int writer_close(lua_State *L) {
 static int wait_closed(lua_State *L, asy_writer *w, lua_KFunction k) {
   asy_task *t = asy_task_here(L, w->rt, "wait_closed");
   lua_settop(L, 1);
-  return asy_stream_wait(L, t, &w->closers, &closed_wait, k);
+  return asy_waitq_wait(L, t, &w->closers, &closed_wait, NULL, 0, k);
 }
 
 
