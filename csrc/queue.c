@@ -321,7 +321,7 @@ int asy_itemq_items(lua_State *L) {
 static int join_woken(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   (void)ctx;
-  asy_woken(L, asy_rt_up(L)->task);
+  asy_waitq_woken(L, asy_rt_up(L)->task);
   return 0;
 }
 

@@ -523,6 +523,17 @@ for _, name in ipairs { "Queue", "LifoQueue", "PriorityQueue" } do
       assert.equal(0, q:statistics().joiners)
     end)
 
+    ait("is cancelled even if that is taken back before it runs", function()
+      local q = class()
+      q:put_nowait(1)
+      local task = create_task(q.join, q)
+      sleep(0)
+      task:cancel()
+      task:uncancel()
+      sleep(0)
+      assert.is_true(task:cancelled())
+    end)
+
     it("refuses a task_done too many", function()
       local q = class()
       local err = raises(asyncio.RuntimeError, q.task_done, q)
