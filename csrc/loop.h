@@ -78,7 +78,8 @@ static inline uint64_t asy_loop_now(void) {
 }
 
 /* Sets a timer at an absolute time. The timer must be unset. One whose time
-** has come is only sure to fire in the next turn if 'asy_loop_overdue' says so. */
+** has come is only sure to fire in the next turn if 'asy_loop_overdue' says
+** so. */
 void asy_loop_settimer(asy_loop *loop, asy_timer *t, uint64_t when,
                        void (*fire)(asy_timer *));
 

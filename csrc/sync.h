@@ -40,7 +40,7 @@ void asy_sync_pushtext(lua_State *L, const asy_sync *s);
 /* Pushes a new table with 'tasks_waiting'. */
 void asy_sync_statistics(lua_State *L, const asy_sync *s);
 
-/* {====== Each opens its metatables; the constructors get the class first ====== */
+/* {====== Metatables, and constructors, which get the class first ====== */
 
 void asy_lock_open(lua_State *L);
 void asy_event_open(lua_State *L);

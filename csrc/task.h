@@ -163,7 +163,8 @@ void asy_task_checkbody(lua_State *L, asy_rt *rt, int arg);
 
 /* create_task: makes a task of the awaitable at 'idx', which is no future, and
 ** the arguments or options above it, by the loop's task factory if it has
-** one. Errors of the options count arguments as if the loop were before them. The task takes the place of 'idx', and the top is there. */
+** one. Errors of the options count arguments as if the loop were before them.
+** The task takes the place of 'idx', and the top is there. */
 void asy_task_create(lua_State *L, asy_rt *rt, int loopidx, int idx);
 
 /* The error of the failed future at 'idx' is about to be raised in the running
