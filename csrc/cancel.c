@@ -7,9 +7,14 @@
 #include "task.h"
 
 
+/* How a task has waited whose wait a cancellation ended. */
+static const asy_wait interrupted = {"", NULL};
+
+
 /* Ends the wait of a parked task, which wakes to a CancelledError. */
 static void interrupt_parked(asy_task *t) {
   t->tflags |= ASY_TASK_CANCEL;
+  t->how = &interrupted;
   asy_unpark(t);
 }
 
@@ -55,10 +60,13 @@ static bool task_cancel(asy_future *f) {
 }
 
 
+/* A CancelledError that is only due does not come any more. One that has ended
+** a wait does: the task must not go on as if it had got what it waited for. */
 unsigned asy_task_uncancel(asy_task *t) {
+  bool due = t->how != &interrupted || !asy_ready_queued(&t->ready);
   if (t->cancels > 0)
     t->cancels--;
-  if (t->cancels == 0)
+  if (t->cancels == 0 && due)
     t->tflags &= (uint8_t)~ASY_TASK_CANCEL;
   return t->cancels;
 }

@@ -308,6 +308,29 @@ describe("cancelling a task that awaits", function()
 end)
 
 describe("counting cancellations", function()
+  ait("taken back does not make a wait that it has ended look as if it were over", function()
+    local future = asyncio.Future()
+    for text, fn in pairs {
+      sleep = function() asyncio.sleep(1000) end,
+      wait = function() asyncio.wait { future } end,
+      future = function() asyncio.Future():await() end,
+      wait_for = function() asyncio.wait_for(asyncio.Future(), 1000) end,
+    } do
+      local task = asyncio.create_task(fn)
+      asyncio.sleep(0)
+      task:cancel()
+      task:uncancel()
+      asyncio.wait { task }
+      assert.is_true(task:cancelled(), text)
+    end
+    local lazy = asyncio.create_task(asyncio.sleep, 0)
+    asyncio.sleep(0) -- it is to run next, and nothing has been interrupted
+    lazy:cancel()
+    lazy:uncancel()
+    lazy:await()
+    assert.is_false(lazy:cancelled())
+  end)
+
   ait("goes up with cancel and down with uncancel", function()
     local task = started(function()
       pcall(asyncio.sleep, 3600)
