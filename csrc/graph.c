@@ -8,6 +8,7 @@
 #include "debug.h"
 #include "error.h"
 #include "group.h"
+#include "queue.h"
 #include "nest.h"
 #include "sync.h"
 
@@ -167,6 +168,9 @@ static void push_waiting(lua_State *L, asy_rt *rt, asy_task *t) {
   } else if (asy_issync(asy_toobject(L, rt, -1))) {
     luaL_tolstring(L, -1, NULL);
     lua_pushfstring(L, "waits for %s", lua_tostring(L, -1));
+  } else if (asy_itemq_is(asy_toobject(L, rt, -1))) {
+    luaL_tolstring(L, -1, NULL);
+    lua_pushfstring(L, "waits for %s: %s", t->how->what, lua_tostring(L, -1));
   } else {
     lua_pushfstring(L, "waits for %s", t->how->what);
   }

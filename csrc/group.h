@@ -9,11 +9,11 @@
 
 #include "task.h"
 
-typedef enum group_state {
+typedef enum asy_group_state {
   ASY_GROUP_OPEN,
   ASY_GROUP_EXITING,
   ASY_GROUP_FINISHED
-} group_state;
+} asy_group_state;
 
 struct asy_group;
 

@@ -63,12 +63,6 @@ static bool owns(const asy_task *t, const asy_wait *what, lua_Integer count) {
   return t->how == what && count > 0;
 }
 
-
-/* Whether the woken task will not go on: asy_woken is not to return. */
-static bool is_lost(const asy_task *t) {
-  return asy_iscancelled(t) || (t->fut.flags & ASY_KILLED);
-}
-
 /* }====== */
 
 
@@ -158,7 +152,7 @@ static int put_woken(lua_State *L, int status, lua_KContext ctx) {
   (void)ctx;
   asy_resumed(L, t);
   owner = owns(t, &room_owned, q->owed);
-  if (asy_unlikely(is_lost(t))) {
+  if (asy_unlikely(asy_isending(t))) {
     if (owner)
       return_room(q);
     asy_woken(L, t);
@@ -255,7 +249,7 @@ static int get_woken(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   asy_resumed(L, t);
   owner = owns(t, &item_owned, q->promised);
-  if (asy_unlikely(is_lost(t))) {
+  if (asy_unlikely(asy_isending(t))) {
     if (owner)
       return_item(q);
     asy_woken(L, t);

@@ -44,6 +44,10 @@ static inline bool asy_itemq_full(const asy_itemq *q) {
   return q->maxsize > 0 && asy_itemq_size(q) + q->owed >= q->maxsize;
 }
 
+static inline bool asy_itemq_is(const asy_object *o) {
+  return o != NULL && o->kind >= ASY_QUEUE && o->kind <= ASY_PRIORITYQUEUE;
+}
+
 /* The queue, of any kind, that must be the first argument. */
 asy_itemq *asy_itemq_check(lua_State *L);
 

@@ -14,8 +14,7 @@
 
 asy_itemq *asy_itemq_check(lua_State *L) {
   asy_object *o = asy_toobject(L, asy_rt_up(L), 1);
-  if (asy_unlikely(o == NULL || o->kind < ASY_QUEUE ||
-                   o->kind > ASY_PRIORITYQUEUE))
+  if (asy_unlikely(!asy_itemq_is(o)))
     asy_typeerror(L, 1, asy_kindname(ASY_QUEUE));
   return (asy_itemq *)o;
 }

@@ -314,7 +314,7 @@ describe("a queue", function()
     local err = raises(asyncio.DeadlockError, asyncio.run, function()
       asyncio.Queue():get()
     end)
-    assert.matches("waits for an item of a queue at .*queue_spec.lua", err.message)
+    assert.matches("waits for an item of a queue: <Queue maxsize=0 getters=1> at .*queue_spec.lua", err.message)
   end)
 end)
 
