@@ -60,6 +60,22 @@ target("switch: within 1.5x of bare resume/yield", function(results)
   end
 end)
 
+target("lock: at most 150 ns", function(results)
+  local ours = results.lock and results.lock.asyncio
+  if ours then
+    return ours.each <= 150e-9, stats.seconds(ours.each)
+  end
+end)
+
+target("contended: within 2x of a switch", function(results)
+  local ours = results.contended and results.contended.asyncio
+  local switch = results.switch and results.switch.asyncio
+  if ours and switch then
+    local ratio = ours.each / switch.each
+    return ratio <= 2, string.format("%.2fx", ratio)
+  end
+end)
+
 local function sleepers(workload, most)
   target(string.format("%s: within %g s of the second, or 10x closer than uvloop", workload, most),
     function(results)

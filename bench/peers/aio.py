@@ -106,6 +106,33 @@ async def queue(n):
     return perf_counter() - start
 
 
+async def lock(n):
+    lock = asyncio.Lock()
+    start = perf_counter()
+    for _ in range(n):
+        await lock.acquire()
+        lock.release()
+    return perf_counter() - start
+
+
+async def contended(n):
+    lock = asyncio.Lock()
+
+    async def worker(rounds):
+        for _ in range(rounds):
+            await lock.acquire()
+            lock.release()
+
+    await lock.acquire()
+    create_task = asyncio.get_running_loop().create_task
+    tasks = [create_task(worker(n // 1000)) for _ in range(1000)]
+    await asyncio.sleep(0)
+    start = perf_counter()
+    lock.release()
+    await asyncio.gather(*tasks)
+    return perf_counter() - start
+
+
 async def cancel(n):
     create_task = asyncio.get_running_loop().create_task
     tasks = [create_task(asyncio.sleep(1000)) for _ in range(n)]
@@ -123,7 +150,7 @@ async def cancel(n):
 
 WORKLOADS = {f.__name__: f for f in (
     spawn, group, switch, sleepers, handover, waitfor, waitfuture, timeout,
-    queue, cancel)}
+    queue, lock, contended, cancel)}
 
 
 def main():

@@ -138,6 +138,33 @@ function workloads.queue(n)
   return now() - start
 end
 
+function workloads.lock(n)
+  local lock = asyncio.Lock()
+  local start = now()
+  for _ = 1, n do
+    lock:acquire()
+    lock:release()
+  end
+  return now() - start
+end
+
+function workloads.contended(n)
+  local lock = asyncio.Lock()
+  local function worker(rounds)
+    for _ = 1, rounds do
+      lock:acquire()
+      lock:release()
+    end
+  end
+  lock:acquire()
+  local tasks = tasks_of(1000, worker, n // 1000)
+  sleep(0)
+  local start = now()
+  lock:release()
+  gather(tasks):await()
+  return now() - start
+end
+
 function workloads.cancel(n)
   local tasks = tasks_of(n, sleep, 1000)
   sleep(0)
