@@ -7,18 +7,6 @@
 #include "task.h"
 
 
-/* How a task has waited whose wait a cancellation ended. */
-static const asy_wait interrupted = {"", NULL};
-
-
-/* Ends the wait of a parked task, which wakes to a CancelledError. */
-static void interrupt_parked(asy_task *t) {
-  t->tflags |= ASY_TASK_CANCEL;
-  t->how = &interrupted;
-  asy_unpark(t);
-}
-
-
 /* Follows the chain of tasks that await tasks. A ring of them, which a second
 ** pointer at half the speed meets, is broken at the meeting point. */
 bool asy_task_cancel(asy_task *t) {
@@ -34,7 +22,7 @@ bool asy_task_cancel(asy_task *t) {
     }
     if (asy_task_isleft(t)) {
       t->fut.flags |= ASY_LEFT;
-      interrupt_parked(t);
+      asy_interrupt(t);
       return true;
     }
     next = t->how->abort(t);
@@ -45,7 +33,7 @@ bool asy_task_cancel(asy_task *t) {
     }
     if (next == NULL || next == &slow->fut) {
       asy_list_remove(&t->watch.link);
-      interrupt_parked(t);
+      asy_interrupt(t);
       return true;
     }
     if (hops % 2 == 0)
@@ -63,10 +51,9 @@ static bool task_cancel(asy_future *f) {
 /* A CancelledError that is only due does not come any more. One that has ended
 ** a wait does: the task must not go on as if it had got what it waited for. */
 unsigned asy_task_uncancel(asy_task *t) {
-  bool due = t->how != &interrupted || !asy_ready_queued(&t->ready);
   if (t->cancels > 0)
     t->cancels--;
-  if (t->cancels == 0 && due)
+  if (t->cancels == 0 && !asy_isinterrupted(t))
     t->tflags &= (uint8_t)~ASY_TASK_CANCEL;
   return t->cancels;
 }

@@ -94,17 +94,37 @@ asy_task *asy_task_here(lua_State *L, asy_rt *rt, const char *fname) {
 /* }====== */
 
 
+/* {====== Interrupted waits ====== */
+
+/* In the place of 'how' until the task runs. */
+static const asy_wait interrupted = {"", NULL};
+
+
+void asy_interrupt(asy_task *t) {
+  t->tflags |= ASY_TASK_CANCEL;
+  t->how = &interrupted;
+  asy_unpark(t);
+}
+
+
+bool asy_isinterrupted(const asy_task *t) {
+  return t->how == &interrupted && asy_ready_queued(&t->ready);
+}
+
+
 /* A task that was cancelled before it came to wait stops waiting at once. */
 static void abort_now(asy_task *t) {
   asy_future *next = t->how->abort(t);
   if (next == NULL) {
-    asy_unpark(t);
+    asy_interrupt(t);
   } else {
     t->tflags &= (uint8_t)~ASY_TASK_CANCEL;
     if (!asy_future_cancel(next)) /* it is about to end by itself */
       t->tflags |= ASY_TASK_CANCEL;
   }
 }
+
+/* }====== */
 
 
 bool asy_task_isin(lua_State *co) {

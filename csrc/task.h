@@ -94,6 +94,13 @@ int asy_park(lua_State *L, asy_task *t, const asy_wait *how, void *on,
 ** alone, so a wake-up can never reach a later wait. Never raises. */
 void asy_unpark(asy_task *t);
 
+/* Wakes a parked task whose wait has been aborted: it raises CancelledError,
+** also when the cancellation is taken back before it runs. */
+void asy_interrupt(asy_task *t);
+
+/* Whether it was woken so, and has not run since. */
+bool asy_isinterrupted(const asy_task *t);
+
 /* Whether the thread runs, or has resumed another one. */
 bool asy_task_isin(lua_State *co);
 

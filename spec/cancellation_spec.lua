@@ -386,6 +386,56 @@ describe("counting cancellations", function()
     helper.raises(asyncio.CancelledError, task.await, task)
   end)
 
+  -- What is done in the task, which waits then.
+  local waits <const> = {
+    sleep = function() asyncio.sleep(3600) end,
+    wait = function() asyncio.wait { asyncio.Future() } end,
+    as_completed = function()
+      for _ in asyncio.as_completed { asyncio.Future() } do end
+    end,
+    ["a future"] = function() asyncio.Future():await() end,
+    ["a task group"] = function()
+      local group <close> = asyncio.TaskGroup()
+      group:create_task(asyncio.sleep, 3600)
+    end,
+    ["a queue's get"] = function() asyncio.Queue():get() end,
+    ["a queue's put"] = function()
+      local queue = asyncio.Queue(1)
+      queue:put(1)
+      queue:put(2)
+    end,
+  }
+
+  for name, fn in pairs(waits) do
+    ait("cannot take back that it has ended the wait of " .. name, function()
+      local task = started(fn)
+      task:cancel()
+      assert.equal(0, task:uncancel())
+      helper.raises(asyncio.CancelledError, task.await, task)
+      assert.equal(0, task:cancelling())
+    end)
+  end
+
+  ait("cannot take back that it has prevented a wait", function()
+    local task
+    task = started(function()
+      task = asyncio.current_task()
+      task:cancel()
+      asyncio.sleep(3600)
+    end)
+    assert.equal(0, task:uncancel())
+    helper.raises(asyncio.CancelledError, task.await, task)
+  end)
+
+  ait("takes back one that came after the wake-up", function()
+    local future = asyncio.Future()
+    local task = started(function() return future:await() end)
+    future:set_result "in time"
+    task:cancel()
+    assert.equal(0, task:uncancel())
+    assert.equal("in time", task:await())
+  end)
+
   ait("delivers each of two that come one after the other", function()
     local raised = 0
     local task = started(function()
