@@ -286,6 +286,8 @@ static int future_woken(lua_State *L, int status, lua_KContext id) {
   bool is_cancel;
   (void)status;
   asy_resumed(L, t);
+  if (asy_unlikely(t->fut.flags & ASY_KILLED))
+    asy_woken(L, t); /* does not return */
   is_cancel = asy_iscancelled(t) || f->state == ASY_CANCELLED;
   if (leave(rt, id) && is_cancel) {
     t->tflags &= (uint8_t)~ASY_TASK_CANCEL;

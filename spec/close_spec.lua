@@ -105,6 +105,22 @@ describe("loop:close with everything under way", function()
     assert.is_true(asyncio.isinstance(err, asyncio.RuntimeError))
   end)
 
+  it("runs nothing else of a task whose timeout has passed", function()
+    local loop = asyncio.new_event_loop()
+    local t = helper.trace()
+    local inner = loop:create_task(asyncio.sleep, 3600)
+    local outer = loop:create_task(function()
+      local _ <close> = setmetatable({}, { __close = function() t "closed" end })
+      pcall(asyncio.wait_for, inner, 0.001)
+      t "went on"
+    end)
+    -- the loop stops as soon as 'inner' has ended, before 'outer' has its turn
+    helper.raises(asyncio.CancelledError, loop.run_until_complete, loop, inner)
+    loop:close()
+    assert.same({ "closed" }, t:list())
+    assert.is_true(outer:cancelled())
+  end)
+
   it("refuses what <close> variables would start", function()
     local loop = asyncio.new_event_loop()
     local errors = {}
