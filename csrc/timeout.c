@@ -343,8 +343,8 @@ static int wait_late(lua_State *L, asy_task *t, asy_future *f) {
 }
 
 
-/* Enters a scope; returns its id, for 'leave'. */
-static lua_KContext enter(lua_State *L, asy_task *t, lua_Number timeout) {
+/* Enters a scope, whose id is for 'leave'. */
+static asy_scope *enter(lua_State *L, asy_task *t, lua_Number timeout) {
   asy_scope *s = scope_take(t->fut.rt);
   if (s == NULL) {
     asy_list_remove(&t->watch.link);
@@ -352,20 +352,25 @@ static lua_KContext enter(lua_State *L, asy_task *t, lua_Number timeout) {
   }
   scope_enter(s, t);
   scope_arm(s, asy_loop_after(timeout));
-  return s->id;
+  return s;
 }
 
 
+/* A cancellation that is due already is an outer one, too, and is delivered by
+** this wait. */
 static int wait_future(lua_State *L, asy_task *t, lua_Number timeout) {
   asy_future *f = (asy_future *)lua_touserdata(L, 1);
+  bool due = asy_iscancelled(t) && t->cancels > 0;
+  asy_scope *s;
   lua_settop(L, 1);
   if (f->state != ASY_PENDING)
     return asy_await_values(L, t, 1);
   if (timeout <= 0)
     return wait_late(L, t, f);
   asy_await_watch(L, t, f);
-  return asy_park(L, t, &asy_wait_future, f, enter(L, t, timeout),
-                  future_woken);
+  s = enter(L, t, timeout);
+  s->cancels -= due;
+  return asy_park(L, t, &asy_wait_future, f, s->id, future_woken);
 }
 
 
@@ -381,7 +386,7 @@ static int wait_function(lua_State *L, asy_rt *rt, lua_Number timeout) {
   asy_await_function(L, rt, 1);
   lua_pushcfunction(L, asy_task_msgh);
   lua_insert(L, 1);
-  id = enter(L, rt->task, timeout);
+  id = enter(L, rt->task, timeout)->id;
   status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, id, function_done);
   return function_done(L, status, id);
 }

@@ -119,6 +119,22 @@ describe("wait_for", function()
     helper.raises(asyncio.CancelledError, outer.await, outer)
   end)
 
+  ait("lets an outer cancellation through that came before, and the deadline after", function()
+    local inner = stubborn(function()
+      pcall(asyncio.sleep, 1000) -- until the deadline
+      error(asyncio.CancelledError(), 0)
+    end)
+    asyncio.sleep(0)
+    local outer = asyncio.create_task(function()
+      asyncio.current_task():cancel "stop"
+      wait_for(inner, 0.001)
+    end)
+    local err = helper.raises(asyncio.CancelledError, outer.await, outer)
+    assert.equal("stop", err.message)
+    assert.equal(1, outer:cancelling())
+    assert.is_true(inner:done())
+  end)
+
   ait("with no time lets an outer cancellation through while it waits", function()
     local inner = stubborn(function()
       pcall(asyncio.sleep, 1000)
