@@ -142,9 +142,10 @@ local function came_back(self, kind, turn, ok, ...)
     world:check(kind ~= "own" or self.uncancelled or self.task:cancelling() > 0,
       "%s: a CancelledError, and nobody asked for it", self.name)
     self.pending = false
+  elseif kind == "task" or kind == "gather" and not ok then
+    self.pending = false -- what was awaited had it
   elseif self.pending and world.turn ~= turn then
-    world:check(kind == "task" or kind == "gather" and not ok or self.blurred,
-      "%s: a cancellation was lost", self.name)
+    world:check(self.blurred, "%s: a cancellation was lost", self.name)
     self.pending = false
   end
   world:note(self, ok and "got on" or "got " .. tostring((...)))
