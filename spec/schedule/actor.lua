@@ -92,22 +92,43 @@ end
 
 -- What a step can be, each as often as its weight says; those that nest make
 -- blocks or tasks.
-local plain <const>, nesting <const> = {}, {}
+local function new_steps()
+  return { plain = {}, nesting = {} }
+end
 
--- Adds kinds of steps: { weight, function, nests = true }.
-function Actor.add(steps)
-  for _, step in ipairs(steps) do
-    for _ = 1, step[1] do
-      nesting[#nesting + 1] = step[2]
-      if not step.nests then
-        plain[#plain + 1] = step[2]
-      end
+local all <const>, themes <const> = new_steps(), {}
+
+local function add_step(steps, step)
+  for _ = 1, step[1] do
+    table.insert(steps.nesting, step[2])
+    if not step.nests then
+      table.insert(steps.plain, step[2])
     end
   end
 end
 
+-- Adds kinds of steps: { weight, function, nests = true }. Together they are a
+-- theme.
+function Actor.add(kinds)
+  local theme = new_steps()
+  for _, step in ipairs(kinds) do
+    add_step(all, step)
+    add_step(theme, step)
+  end
+  themes[#themes + 1] = theme
+end
+
+-- What a schedule does more often than anything else; nil in one of three.
+function Actor.theme(random)
+  return random(3) > 1 and themes[random(#themes)] or nil
+end
+
 function Actor:step()
-  local steps = self.nesting < MAX_NESTING and nesting or plain
+  local steps = self.world.theme
+  if not steps or self:once_in(2) then
+    steps = all
+  end
+  steps = self.nesting < MAX_NESTING and steps.nesting or steps.plain
   steps[self.random(#steps)](self)
 end
 

@@ -270,10 +270,16 @@ end
 -- }======
 
 Actor.add {
-  { 5, lock, nests = true }, { 4, semaphore, nests = true }, { 2, short_semaphore },
-  { 2, release_more }, { 2, wait_for_news }, { 2, tell_news }, { 3, make_token },
-  { 3, take_token }, { 2, set_event }, { 2, wait_event }, { 2, wait_barrier },
-  { 2, wait_often }, { 1, break_barrier },
+  { 5, lock, nests = true }, { 2, wait_for_news }, { 2, tell_news }, { 3, make_token },
+  { 3, take_token },
+}
+
+Actor.add {
+  { 4, semaphore, nests = true }, { 2, short_semaphore }, { 2, release_more },
+}
+
+Actor.add {
+  { 2, set_event }, { 2, wait_event }, { 2, wait_barrier }, { 2, wait_often }, { 1, break_barrier },
 }
 
 -- Lets everybody go on who waits for something that a program may never do.

@@ -77,6 +77,7 @@ end
 -- The main task. One loop in eight is closed in the middle.
 local function drive(world)
   local driver = setmetatable({ name = "-", world = world, random = world.random }, Actor)
+  world.theme = Actor.theme(world.random)
   if world.eager then
     world.loop:set_task_factory(asyncio.eager_task_factory)
   end
