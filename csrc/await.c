@@ -28,13 +28,15 @@ const asy_wait asy_wait_future = {"future", future_abort};
 /* Raises the cancellation of the future at 'idx' in the task that awaited it:
 ** where the task's own cancellation was the cause, with its message. */
 static int raise_cancelled(lua_State *L, asy_task *t, int idx) {
-  if (asy_future_getextra(L, idx, "message") == LUA_TNIL && t->cancels > 0) {
+  int top = lua_gettop(L) + 1;
+  asy_future_pusherror(L, idx);
+  if (t->cancels > 0 && lua_getfield(L, -1, "message") == LUA_TNIL) {
     asy_task_pushcancelled(L, t);
     if (asy_unlikely(t->fut.loop->debug))
       asy_debug_cancelled(L, t);
-  } else {
-    asy_error_wrap(L, t->fut.rt, ASY_CANCELLED_ERROR);
+    return lua_error(L);
   }
+  lua_settop(L, top);
   return lua_error(L);
 }
 

@@ -36,30 +36,27 @@ static const struct {
 
 
 void asy_error_class(lua_State *L, asy_rt *rt, asy_class cls) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->classes);
-  lua_rawgeti(L, -1, cls);
-  lua_remove(L, -2);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->classes[cls]);
 }
 
 
-/* Makes an instance of the class on the top from the message below it; both
-** are replaced by the instance. */
+/* Replaces the message on the top by a table that holds it. */
 static void make_instance(lua_State *L) {
-  bool empty = lua_isnil(L, -2);
-  lua_createtable(L, 0, empty ? 0 : 2);
-  lua_insert(L, -3); /* instance, message, class */
-  lua_insert(L, -2); /* instance, class, message */
-  if (empty)
+  if (lua_isnil(L, -1)) {
     lua_pop(L, 1);
-  else
-    lua_setfield(L, -3, "message");
-  lua_setmetatable(L, -2);
+    lua_createtable(L, 0, 0);
+    return;
+  }
+  lua_createtable(L, 0, 2); /* a traceback may join it */
+  lua_insert(L, -2);
+  lua_setfield(L, -2, "message");
 }
 
 
 void asy_error_wrap(lua_State *L, asy_rt *rt, asy_class cls) {
-  asy_error_class(L, rt, cls);
   make_instance(L);
+  asy_error_class(L, rt, cls);
+  lua_setmetatable(L, -2);
 }
 
 
@@ -126,12 +123,12 @@ static bool push_class(lua_State *L, int idx) {
 }
 
 
-/* Whether the class on the top, which is popped, is the one at 'cls' or below
-** it. Foreign tables may be their own bases. */
-static bool is_below(lua_State *L, int cls) {
+/* Whether the class on the top, which is popped, is the one at that address or
+** below it. Foreign tables may be their own bases. */
+static bool is_below(lua_State *L, const void *cls) {
   bool is = false;
   for (int n = 0; n < MAX_BASES && lua_istable(L, -1) && !is; n++) {
-    is = lua_rawequal(L, -1, cls);
+    is = lua_topointer(L, -1) == cls;
     lua_pushliteral(L, "__base");
     lua_rawget(L, -2);
     lua_remove(L, -2);
@@ -141,22 +138,25 @@ static bool is_below(lua_State *L, int cls) {
 }
 
 
-bool asy_error_isinstance(lua_State *L, int idx, int cls) {
-  cls = lua_absindex(L, cls);
+static bool is_instance(lua_State *L, int idx, const void *cls) {
   luaL_checkstack(L, 4, NULL);
   return push_class(L, idx) && is_below(L, cls);
 }
 
 
+bool asy_error_isinstance(lua_State *L, int idx, int cls) {
+  return is_instance(L, idx, lua_topointer(L, cls));
+}
+
+
+/* Nearly always the class is the very one, which is seen at once. */
 bool asy_error_is(lua_State *L, asy_rt *rt, int idx, asy_class cls) {
-  bool is;
-  if (!lua_istable(L, idx))
+  bool same;
+  if (!lua_istable(L, idx) || !lua_getmetatable(L, idx))
     return false;
-  idx = lua_absindex(L, idx);
-  asy_error_class(L, rt, cls);
-  is = asy_error_isinstance(L, idx, -1);
+  same = lua_topointer(L, -1) == rt->class_at[cls];
   lua_pop(L, 1);
-  return is;
+  return same || is_instance(L, idx, rt->class_at[cls]);
 }
 
 
@@ -173,15 +173,10 @@ bool asy_error_isany(lua_State *L, asy_rt *rt, int idx) {
 
 /* Whether the value at 'idx' is an exception class: Error or below it. */
 static bool is_class(lua_State *L, asy_rt *rt, int idx) {
-  bool is;
   if (!lua_istable(L, idx))
     return false;
-  idx = lua_absindex(L, idx);
-  asy_error_class(L, rt, ASY_ERROR);
   lua_pushvalue(L, idx);
-  is = is_below(L, lua_gettop(L) - 1);
-  lua_pop(L, 1);
-  return is;
+  return is_below(L, rt->class_at[ASY_ERROR]);
 }
 
 
@@ -190,8 +185,9 @@ void asy_error_instantiate(lua_State *L, asy_rt *rt, int idx) {
   if (!is_class(L, rt, idx))
     return;
   lua_pushnil(L);
-  lua_pushvalue(L, idx);
   make_instance(L);
+  lua_pushvalue(L, idx);
+  lua_setmetatable(L, -2);
   lua_replace(L, idx);
 }
 
@@ -230,8 +226,9 @@ static int class_call(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   lua_settop(L, 3);
   lua_pushvalue(L, 2);
-  lua_pushvalue(L, 1);
   make_instance(L);
+  lua_pushvalue(L, 1);
+  lua_setmetatable(L, -2);
   lua_remove(L, 1); /* message, fields, instance */
   if (asy_error_is(L, rt, 3, ASY_EXCEPTION_GROUP)) {
     luaL_checktype(L, 2, LUA_TTABLE);
@@ -409,17 +406,19 @@ void asy_error_open(lua_State *L) {
   asy_rt *rt = asy_rt_of(L);
   int module = lua_gettop(L);
   asy_setfuncs(L, funcs);
-  lua_createtable(L, ASY_CLASSES, 0); /* the list of classes */
   for (int i = ASY_ERROR; i < ASY_CLASSES; i++) {
     lua_pushstring(L, class_list[i].name);
-    lua_rawgeti(L, module + 1, class_list[i].base);
-    new_class(L, module + 2, module + 3);
+    if (class_list[i].base != 0)
+      asy_error_class(L, rt, class_list[i].base);
+    else
+      lua_pushnil(L);
+    new_class(L, module + 1, module + 2);
     lua_pushvalue(L, -1);
-    lua_rawseti(L, module + 1, i);
+    rt->class_at[i] = lua_topointer(L, -1);
+    rt->classes[i] = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_setfield(L, module, class_list[i].name);
-    lua_settop(L, module + 1);
+    lua_settop(L, module);
   }
-  rt->classes = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 /* }====== */

@@ -7,26 +7,6 @@
 
 #include "runtime.h"
 
-typedef enum asy_class {
-  ASY_ERROR = 1,
-  ASY_CANCELLED_ERROR,
-  ASY_TIMEOUT_ERROR,
-  ASY_INVALID_STATE_ERROR,
-  ASY_RUNTIME_ERROR,
-  ASY_KEYBOARD_INTERRUPT,
-  ASY_LOOKUP_ERROR,
-  ASY_QUEUE_EMPTY,
-  ASY_QUEUE_FULL,
-  ASY_QUEUE_SHUTDOWN,
-  ASY_INCOMPLETE_READ_ERROR,
-  ASY_LIMIT_OVERRUN_ERROR,
-  ASY_BROKEN_BARRIER_ERROR,
-  ASY_EXCEPTION_GROUP,
-  ASY_DEADLOCK_ERROR,
-  ASY_OS_ERROR,
-  ASY_CLASSES
-} asy_class;
-
 /* Makes the classes and adds them to the table on the top. */
 void asy_error_open(lua_State *L);
 

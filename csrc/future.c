@@ -253,13 +253,13 @@ void asy_future_pusherror(lua_State *L, int idx) {
   asy_future *f = (asy_future *)lua_touserdata(L, idx);
   idx = lua_absindex(L, idx);
   f->flags |= ASY_RETRIEVED;
-  if (f->state == ASY_CANCELLED) {
-    asy_future_getextra(L, idx, "message");
-    asy_error_wrap(L, f->rt, ASY_CANCELLED_ERROR);
-    return;
-  }
   settle(L, f, idx);
-  lua_getiuservalue(L, idx, ASY_FUT_VALUE);
+  if (lua_getiuservalue(L, idx, ASY_FUT_VALUE) == LUA_TTABLE ||
+      f->state == ASY_FAILED)
+    return;
+  lua_pop(L, 1);
+  asy_future_getextra(L, idx, "message");
+  asy_error_wrap(L, f->rt, ASY_CANCELLED_ERROR);
 }
 
 

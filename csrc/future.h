@@ -129,7 +129,8 @@ int asy_future_takefrom(lua_State *L, asy_future *f, int idx);
 void asy_future_pushraw(lua_State *L, int idx);
 
 /* Pushes the error of the future at 'idx', which failed, or the
-** CancelledError of one that was cancelled. */
+** CancelledError of one that was cancelled: that with which a task ended, else
+** a new one with its message. */
 void asy_future_pusherror(lua_State *L, int idx);
 
 /* Pushes the first value of the finished future at 'idx', nil if it has none. */

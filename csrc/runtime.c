@@ -108,7 +108,7 @@ asy_rt *asy_rt_open(lua_State *L) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   rt->L = lua_tothread(L, -1);
   lua_pop(L, 1);
-  rt->classes = rt->current_loop = rt->context = LUA_NOREF;
+  rt->current_loop = rt->context = LUA_NOREF;
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, rt_gc);
   lua_setfield(L, -2, "__gc");
@@ -172,21 +172,6 @@ void *asy_new(lua_State *L, asy_rt *rt, asy_kind kind, size_t size, int nuv) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, rt->meta[kind]);
   lua_setmetatable(L, -2);
   return o;
-}
-
-
-asy_object *asy_toobject(lua_State *L, asy_rt *rt, int idx) {
-  asy_object *o;
-  if (lua_rawlen(L, idx) < sizeof(*o)) /* 0 for a light userdata */
-    return NULL;
-  o = (asy_object *)lua_touserdata(L, idx);
-  return o != NULL && o->rt == rt ? o : NULL;
-}
-
-
-void *asy_tokind(lua_State *L, asy_rt *rt, int idx, asy_kind kind) {
-  asy_object *o = asy_toobject(L, rt, idx);
-  return (o != NULL && o->kind == (uint8_t)kind) ? o : NULL;
 }
 
 

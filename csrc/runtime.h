@@ -46,6 +46,27 @@ typedef enum asy_kind {
   ASY_KINDS
 } asy_kind;
 
+/* The exception classes that the core knows (error.h). */
+typedef enum asy_class {
+  ASY_ERROR = 1,
+  ASY_CANCELLED_ERROR,
+  ASY_TIMEOUT_ERROR,
+  ASY_INVALID_STATE_ERROR,
+  ASY_RUNTIME_ERROR,
+  ASY_KEYBOARD_INTERRUPT,
+  ASY_LOOKUP_ERROR,
+  ASY_QUEUE_EMPTY,
+  ASY_QUEUE_FULL,
+  ASY_QUEUE_SHUTDOWN,
+  ASY_INCOMPLETE_READ_ERROR,
+  ASY_LIMIT_OVERRUN_ERROR,
+  ASY_BROKEN_BARRIER_ERROR,
+  ASY_EXCEPTION_GROUP,
+  ASY_DEADLOCK_ERROR,
+  ASY_OS_ERROR,
+  ASY_CLASSES
+} asy_class;
+
 struct asy_future_ops;
 struct asy_gather;
 struct asy_loop;
@@ -72,12 +93,13 @@ typedef struct asy_rt {
   asy_list groups;            /* all unfinished task groups */
   int meta[ASY_KINDS];        /* references of the metatables */
   const struct asy_future_ops *ops[ASY_KINDS]; /* of the kinds of futures */
-  struct asy_gather *cancelling; /* last in line of those to be cancelled */
-  int depth;                     /* of completions that complete others */
-  struct asy_scope *scopes;      /* free ones of those of wait_for */
-  struct asy_scope *scopes_made; /* the last of those made at all */
-  lua_KContext last_scope;       /* number of the last wait_for */
-  int classes;      /* reference of the list of exception classes */
+  struct asy_gather *cancelling;     /* last in line of those to be cancelled */
+  int depth;                         /* of completions that complete others */
+  struct asy_scope *scopes;          /* free ones of those of wait_for */
+  struct asy_scope *scopes_made;     /* the last of those made at all */
+  lua_KContext last_scope;           /* number of the last wait_for */
+  int classes[ASY_CLASSES];          /* references of the exception classes, */
+  const void *class_at[ASY_CLASSES]; /* and their addresses */
   int loops;        /* of the weak table of loops, by address and as keys */
   int current_loop; /* reference of the current event loop, or none */
   int running_loop; /* reference of the userdata of 'running' */
@@ -119,10 +141,20 @@ void asy_newmeta(lua_State *L, asy_kind kind, const char *name,
 void *asy_new(lua_State *L, asy_rt *rt, asy_kind kind, size_t size, int nuv);
 
 /* The object at 'idx' if it is one of ours, else NULL. */
-asy_object *asy_toobject(lua_State *L, asy_rt *rt, int idx);
+static inline asy_object *asy_toobject(lua_State *L, asy_rt *rt, int idx) {
+  asy_object *o;
+  if (lua_rawlen(L, idx) < sizeof(*o)) /* 0 for a light userdata */
+    return NULL;
+  o = (asy_object *)lua_touserdata(L, idx);
+  return o != NULL && o->rt == rt ? o : NULL;
+}
 
 /* The object at 'idx' if it is of that very kind, else NULL. */
-void *asy_tokind(lua_State *L, asy_rt *rt, int idx, asy_kind kind);
+static inline void *asy_tokind(lua_State *L, asy_rt *rt, int idx,
+                               asy_kind kind) {
+  asy_object *o = asy_toobject(L, rt, idx);
+  return (o != NULL && o->kind == (uint8_t)kind) ? o : NULL;
+}
 
 /* The argument, which must be of that kind, else an argument error. */
 void *asy_checkkind(lua_State *L, int arg, asy_kind kind);

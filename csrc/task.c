@@ -115,10 +115,6 @@ static void task_failed(lua_State *L, lua_State *co, asy_task *t) {
   asy_error_nonil(L);
   task_release(L, t);
   if (asy_error_is(L, rt, -1, ASY_CANCELLED_ERROR)) {
-    if (lua_getfield(L, -1, "message") != LUA_TNIL)
-      asy_future_setextra(L, idx, "message");
-    lua_settop(L, idx);
-    lua_pushnil(L); /* the thread can go */
     lua_setiuservalue(L, idx, ASY_FUT_VALUE);
     asy_future_done(&t->fut, ASY_CANCELLED);
     return;
