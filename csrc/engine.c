@@ -11,6 +11,7 @@
 #include "error.h"
 #include "handle.h"
 #include "loop.h"
+#include "pin.h"
 #include "req.h"
 
 /* The poll for I/O is skipped for so many turns or so long at most. */
@@ -54,6 +55,8 @@ static bool begin_turn(asy_loop *loop) {
 static int drain_turns(lua_State *L) {
   asy_loop *loop = (asy_loop *)lua_touserdata(L, 1);
   uint64_t start = asy_loop_now();
+  asy_pin_pushtable(L, loop->rt);
+  lua_replace(L, ASY_PINS);
   for (int n = 1;; n++) {
     run_turn(L, loop);
     if (loop->stopping || loop->failed || n >= MAX_TURNS)

@@ -12,16 +12,14 @@
 
 /* {====== Making ====== */
 
-asy_future *asy_future_new(lua_State *L, asy_rt *rt, asy_kind kind, size_t size,
-                           int nuv, int loopidx) {
-  asy_future *f;
-  asy_loop *loop = (asy_loop *)lua_touserdata(L, loopidx);
-  f = (asy_future *)asy_new(L, rt, kind, size, nuv);
+asy_future *asy_future_new(lua_State *L, asy_loop *loop, asy_kind kind,
+                           size_t size, int nuv) {
+  asy_future *f = (asy_future *)asy_new(L, loop->rt, kind, size, nuv);
   f->loop = loop;
   asy_list_init(&f->watchers);
-  lua_pushvalue(L, loopidx < 0 ? loopidx - 1 : loopidx);
+  asy_loop_push(L, loop);
   lua_setiuservalue(L, -2, ASY_FUT_EXTRA);
-  if (asy_unlikely(f->loop->debug) && kind != ASY_TASK) {
+  if (asy_unlikely(loop->debug) && kind != ASY_TASK) {
     asy_debug_source(L);
     asy_future_setextra(L, -2, "source");
   }
@@ -226,15 +224,9 @@ int asy_future_take(lua_State *L, int idx) {
 }
 
 
-void asy_future_pushfirst(lua_State *L, int idx) {
-  asy_future *f = (asy_future *)lua_touserdata(L, idx);
-  idx = lua_absindex(L, idx);
+void asy_future_pushfirst(lua_State *L, asy_future *f, int idx) {
   settle(L, f, idx);
-  if (f->nresults == 0) {
-    lua_pushnil(L);
-    return;
-  }
-  lua_getiuservalue(L, idx, ASY_FUT_VALUE);
+  lua_getiuservalue(L, idx, ASY_FUT_VALUE); /* nil when there is none */
   if (f->nresults == 2) {
     lua_rawgeti(L, -1, 1);
     lua_remove(L, -2);
@@ -363,7 +355,7 @@ static void describe_value(lua_State *L, luaL_Buffer *b, asy_future *f) {
     return;
   luaL_addstring(b, f->state == ASY_FINISHED ? " result=" : " exception=");
   if (f->state == ASY_FINISHED)
-    asy_future_pushfirst(L, 1);
+    asy_future_pushfirst(L, f, 1);
   else
     lua_getiuservalue(L, 1, ASY_FUT_VALUE);
   if (lua_type(L, -1) == LUA_TSTRING) {
@@ -403,8 +395,8 @@ static int future_tostring(lua_State *L) {
 
 int asy_future_create(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
-  asy_loop_get(L, rt);
-  asy_future_new(L, rt, ASY_FUTURE, sizeof(asy_future), ASY_FUT_VALUES, -1);
+  asy_loop *loop = rt->running != NULL ? rt->running : asy_loop_get(L, rt);
+  asy_future_new(L, loop, ASY_FUTURE, sizeof(asy_future), ASY_FUT_VALUES);
   return 1;
 }
 

@@ -76,9 +76,10 @@ asy_future *asy_checkfuture(lua_State *L, int arg);
 /* Lua's constructor Future(), for a closure with the runtime. */
 int asy_future_create(lua_State *L);
 
-/* Pushes a new pending future of the kind on the loop at index 'loopidx'. */
-asy_future *asy_future_new(lua_State *L, asy_rt *rt, asy_kind kind, size_t size,
-                           int nuv, int loopidx);
+/* Pushes a new pending future of the kind on the loop, which is the running one
+** or is kept by the caller. */
+asy_future *asy_future_new(lua_State *L, asy_loop *loop, asy_kind kind,
+                           size_t size, int nuv);
 
 /* Pushes the loop of the future at 'idx'. */
 void asy_future_pushloop(lua_State *L, int idx);
@@ -133,8 +134,9 @@ void asy_future_pushraw(lua_State *L, int idx);
 ** a new one with its message. */
 void asy_future_pusherror(lua_State *L, int idx);
 
-/* Pushes the first value of the finished future at 'idx', nil if it has none. */
-void asy_future_pushfirst(lua_State *L, int idx);
+/* Pushes the first value of the finished future 'f', which is at 'idx', nil if
+** it has none. */
+void asy_future_pushfirst(lua_State *L, asy_future *f, int idx);
 
 /* Raises the error of the future at 'idx', which failed or was cancelled. */
 int asy_future_raise(lua_State *L, int idx);

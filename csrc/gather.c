@@ -147,7 +147,7 @@ static bool gather_cancel(asy_future *f) {
 static void push_outcome(lua_State *L) {
   asy_future *f = (asy_future *)lua_touserdata(L, -1);
   if (f->state == ASY_FINISHED)
-    asy_future_pushfirst(L, -1);
+    asy_future_pushfirst(L, f, -1);
   else
     asy_future_pusherror(L, -1);
 }
@@ -271,36 +271,36 @@ lua_Integer asy_wait_length(lua_State *L, int arg) {
 
 int asy_wait_children(lua_State *L, asy_rt *rt, int arg, int list, int src,
                       lua_Integer n) {
-  int seen;
-  lua_newtable(L);
-  seen = lua_gettop(L);
+  bool all_futures = true;
   for (lua_Integer i = 1; i <= n; i++) {
     lua_geti(L, src, i);
-    if (!asy_await_is(L, rt, -1)) {
-      lua_pushfstring(L, "awaitable expected at [%I], got %s", (LUAI_UACINT)i,
-                      luaL_typename(L, -1));
-      return luaL_argerror(L, arg, lua_tostring(L, -1));
+    if (asy_tofuture(L, rt, -1) == NULL) {
+      all_futures = false;
+      if (!asy_await_is(L, rt, -1)) {
+        lua_pushfstring(L, "awaitable expected at [%I], got %s", (LUAI_UACINT)i,
+                        luaL_typename(L, -1));
+        return luaL_argerror(L, arg, lua_tostring(L, -1));
+      }
     }
     lua_rawseti(L, list, i);
   }
+  if (all_futures)
+    return 0;
+  lua_newtable(L);
   for (lua_Integer i = 1; i <= n; i++)
-    ensure_child(L, rt, list, seen, i);
+    ensure_child(L, rt, list, lua_gettop(L), i);
   lua_pop(L, 1);
   return 0;
 }
 
 
-uint32_t asy_wait_unique(lua_State *L, int list, lua_Integer n,
-                         asy_future **futures) {
+/* Leaves each of the 'n' futures once, in order; returns how many are left. */
+static uint32_t drop_duplicates(asy_future **futures, lua_Integer n) {
   uint32_t count = 0;
-  for (lua_Integer i = 1; i <= n; i++) {
-    asy_future *f;
-    lua_rawgeti(L, list, i);
-    f = (asy_future *)lua_touserdata(L, -1);
-    lua_pop(L, 1);
-    if (!(f->flags & ASY_MARKED)) {
-      f->flags |= ASY_MARKED;
-      futures[count++] = f;
+  for (lua_Integer i = 0; i < n; i++) {
+    if (!(futures[i]->flags & ASY_MARKED)) {
+      futures[i]->flags |= ASY_MARKED;
+      futures[count++] = futures[i];
     }
   }
   for (uint32_t i = 0; i < count; i++)
@@ -309,33 +309,39 @@ uint32_t asy_wait_unique(lua_State *L, int list, lua_Integer n,
 }
 
 
-/* Makes the gather of the 'n' futures in the list at 'list', and starts to
-** watch them. */
-static asy_gather *gather_new(lua_State *L, asy_rt *rt, int list,
-                              lua_Integer n) {
+asy_future **asy_wait_unique(lua_State *L, int list, lua_Integer n,
+                             const char *fname, uint32_t *count) {
   asy_future **futures =
       (asy_future **)lua_newuserdatauv(L, (size_t)n * sizeof(*futures) + 1, 0);
-  uint32_t count = asy_wait_unique(L, list, n, futures);
-  asy_gather *g;
-  for (uint32_t i = 0; i < count; i++)
+  for (lua_Integer i = 0; i < n; i++) {
+    lua_rawgeti(L, list, i + 1);
+    futures[i] = (asy_future *)lua_touserdata(L, -1);
+    lua_pop(L, 1);
     if (futures[i]->loop != futures[0]->loop)
       asy_error_raise(L, ASY_RUNTIME_ERROR,
-                      "gather: the futures belong to different event loops");
-  if (count > 0) {
-    lua_rawgeti(L, list, 1);
-    asy_future_pushloop(L, -1);
-  } else {
-    lua_pushvalue(L, 1);
+                      "%s: the futures belong to different event loops", fname);
   }
-  g = (asy_gather *)asy_future_new(
-      L, rt, ASY_GATHER, sizeof(asy_gather) + count * sizeof(asy_child),
-      ASY_FUT_VALUES, -1);
+  *count = drop_duplicates(futures, n);
+  return futures;
+}
+
+
+/* Makes the gather of the 'n' futures in the list at 'list', and starts to
+** watch them. */
+static asy_gather *gather_new(lua_State *L, int list, lua_Integer n) {
+  uint32_t count;
+  asy_future **futures = asy_wait_unique(L, list, n, "gather", &count);
+  asy_loop *loop =
+      count > 0 ? futures[0]->loop : (asy_loop *)lua_touserdata(L, 1);
+  asy_gather *g = (asy_gather *)asy_future_new(
+      L, loop, ASY_GATHER, sizeof(asy_gather) + count * sizeof(asy_child),
+      ASY_FUT_VALUES);
   lua_pushvalue(L, list);
   lua_setiuservalue(L, -2, ASY_FUT_VALUE);
   g->ready.ops = &gather_entry;
   g->nplaces = (uint32_t)n;
   g->nchildren = g->pending = count;
-  g->fut.slot = asy_pin(L, rt, -1);
+  g->fut.slot = asy_pin(L, loop->rt, -1);
   for (uint32_t i = 0; i < count; i++) {
     g->child[i].owner = g;
     g->child[i].fut = futures[i];
@@ -397,7 +403,7 @@ static int gather(lua_State *L) {
   lua_insert(L, 1); /* loop, source */
   lua_createtable(L, (int)n, 0);
   asy_wait_children(L, rt, 1, 3, 2, n);
-  g = gather_new(L, rt, 3, n);
+  g = gather_new(L, 3, n);
   g->as_list = as_list;
   g->return_exceptions = return_exceptions;
   gather_start(g);

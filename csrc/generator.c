@@ -251,13 +251,12 @@ static int gen_close(lua_State *L) {
 /* Closes the generator at 1 in a task, whose first step is now, so that nothing
 ** can cancel it before. */
 static void close_in_task(lua_State *L, asy_rt *rt) {
-  asy_loop_push(L, rt->running);
   asy_nest_pushclosure(L, gen_close, 0);
   lua_pushvalue(L, 1);
-  asy_task_new(L, rt, 2, 1);
+  asy_task_new(L, rt->running, 1);
   lua_pushliteral(L, "close of a generator");
-  asy_future_setextra(L, 3, "name");
-  asy_task_eager(L, 3);
+  asy_future_setextra(L, 2, "name");
+  asy_task_eager(L, 2);
 }
 
 

@@ -41,10 +41,12 @@ static int create_task(lua_State *L) {
   check_open(L, g);
   if (!asy_group_reserve(g))
     return luaL_error(L, "not enough memory");
-  lua_getiuservalue(L, 1, ASY_GROUP_LOOP);
-  lua_insert(L, 2); /* group, loop, function, arguments */
-  asy_task_create(L, rt, 2, 3);
-  asy_group_add(L, g, 3);
+  if (!asy_task_offunction(L, g->loop, 2)) {
+    lua_getiuservalue(L, 1, ASY_GROUP_LOOP);
+    lua_insert(L, 2); /* group, loop, awaitable, options */
+    asy_task_create(L, rt, 2, 3);
+  }
+  asy_group_add(L, g, lua_gettop(L));
   return 1;
 }
 

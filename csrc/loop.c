@@ -365,9 +365,8 @@ static int monotonic(lua_State *L) {
 
 
 static int create_future(lua_State *L) {
-  check_loop(L);
-  asy_future_new(L, asy_rt_up(L), ASY_FUTURE, sizeof(asy_future),
-                 ASY_FUT_VALUES, 1);
+  asy_future_new(L, check_loop(L), ASY_FUTURE, sizeof(asy_future),
+                 ASY_FUT_VALUES);
   return 1;
 }
 

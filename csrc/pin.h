@@ -18,4 +18,9 @@ void asy_unpin(lua_State *L, asy_rt *rt, uint32_t *slot);
 /* Pushes the slot's value. Never raises when the stack has room. */
 void asy_pin_push(lua_State *L, asy_rt *rt, uint32_t slot);
 
+/* Pushes the table of all, for those who look up many. */
+static inline void asy_pin_pushtable(lua_State *L, asy_rt *rt) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->pins);
+}
+
 #endif

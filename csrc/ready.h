@@ -11,8 +11,12 @@
 
 struct asy_ready;
 
+/* Index of the table of pinned values (pin.h) where an entry runs. */
+#define ASY_PINS 1
+
 typedef struct asy_ready_ops {
-  /* Runs the entry, which is no longer queued. May raise. */
+  /* Runs the entry, which is no longer queued. The table of pinned values is
+  ** at ASY_PINS. May raise. */
   void (*run)(lua_State *L, struct asy_ready *e);
   /* Told that 'run' raised the value on the top, which it pops. May raise. */
   void (*fail)(lua_State *L, struct asy_ready *e);

@@ -94,9 +94,8 @@ static int shield(lua_State *L) {
   inner = (asy_future *)lua_touserdata(L, 2);
   if (inner->state != ASY_PENDING)
     return 1;
-  asy_future_pushloop(L, 2);
-  s = (asy_shield *)asy_future_new(L, rt, ASY_SHIELD, sizeof(asy_shield),
-                                   ASY_FUT_VALUES, 3);
+  s = (asy_shield *)asy_future_new(L, inner->loop, ASY_SHIELD,
+                                   sizeof(asy_shield), ASY_FUT_VALUES);
   s->ready.ops = &shield_entry;
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, ASY_FUT_VALUE);

@@ -22,6 +22,9 @@
 
 /* {====== The body ====== */
 
+/* There is room for so many in any stack. */
+#define FEW_ARGS 8
+
 static int body_done(lua_State *co, int status, lua_KContext ctx) {
   asy_task *t;
   (void)ctx;
@@ -52,37 +55,35 @@ static void drop_arguments(lua_State *L, const asy_task *t, int idx) {
 }
 
 
-/* Pushes the function and its arguments of the task at 'idx' onto its thread;
-** returns how many values these are. */
-static int push_body(lua_State *L, lua_State *co, asy_task *t, int idx) {
-  int n = t->nargs;
-  luaL_checkstack(L, n + LUA_MINSTACK, "too many arguments");
-  if (lua_getiuservalue(L, idx, ASY_FUT_VALUE) == LUA_TUSERDATA) {
-    n = asy_coroutine_start(L, -1) - 1;
-  } else {
-    for (int i = 1; i <= n; i++)
-      lua_getiuservalue(L, idx, asy_task_values(t) + i);
-  }
-  if (!lua_checkstack(co, n + LUA_MINSTACK))
-    luaL_error(L, "stack overflow (too many arguments)");
-  lua_xmove(L, co, n + 1);
-  drop_arguments(L, t, idx);
-  return n + 1;
+/* Pushes the function and its arguments of the task at 'idx'; returns how many
+** values these are. */
+static int push_body(lua_State *L, asy_task *t, int idx) {
+  if (lua_getiuservalue(L, idx, ASY_FUT_VALUE) == LUA_TUSERDATA)
+    return asy_coroutine_start(L, -1);
+  if (asy_unlikely(t->nargs > FEW_ARGS))
+    luaL_checkstack(L, t->nargs + LUA_MINSTACK, "too many arguments");
+  for (int i = 1; i <= t->nargs; i++)
+    lua_getiuservalue(L, idx, asy_task_values(t) + i);
+  return 1 + t->nargs;
 }
 
 
 /* Makes the thread, ready to be resumed with *nargs arguments. */
 static lua_State *task_start(lua_State *L, asy_task *t, int *nargs) {
-  int base = lua_gettop(L);
+  int task = lua_gettop(L) + 1, n;
   lua_State *co;
-  asy_pin_push(L, t->fut.rt, t->fut.slot);
+  lua_rawgeti(L, ASY_PINS, t->fut.slot);
+  n = push_body(L, t, task);
   co = lua_newthread(L);
+  lua_setiuservalue(L, task, ASY_FUT_VALUE);
   lua_pushcfunction(co, body_main);
   lua_pushcfunction(co, asy_task_msgh);
-  *nargs = 1 + push_body(L, co, t, base + 1);
-  lua_settop(L, base + 2); /* the task, its thread */
-  lua_setiuservalue(L, base + 1, ASY_FUT_VALUE);
-  lua_settop(L, base);
+  if (asy_unlikely(n > FEW_ARGS) && !lua_checkstack(co, n + LUA_MINSTACK))
+    luaL_error(L, "stack overflow (too many arguments)");
+  lua_xmove(L, co, n);
+  drop_arguments(L, t, task);
+  lua_settop(L, task - 1);
+  *nargs = 1 + n;
   t->co = co;
   return co;
 }
@@ -145,7 +146,7 @@ static void task_finish(lua_State *L, asy_task *t, int status, int nres) {
   int base = lua_gettop(L);
   if (t->scopes.next != &t->scopes)
     asy_timeout_dropall(t);
-  asy_pin_push(L, t->fut.rt, t->fut.slot);
+  lua_rawgeti(L, ASY_PINS, t->fut.slot);
   if (status != LUA_OK || (t->tflags & ASY_TASK_BODYFAILED)) {
     task_failed(L, co, t);
     lua_settop(L, base);
@@ -190,7 +191,7 @@ static void refuse_yield(asy_task *t, int nres) {
 /* A task cancelled before its first step never runs. */
 static void cancel_start(lua_State *L, asy_task *t) {
   int base = lua_gettop(L);
-  asy_pin_push(L, t->fut.rt, t->fut.slot);
+  lua_rawgeti(L, ASY_PINS, t->fut.slot);
   if (t->tflags & ASY_TASK_HASCORO) {
     lua_getiuservalue(L, -1, ASY_FUT_VALUE);
     asy_coroutine_close(L, -1);
@@ -271,33 +272,33 @@ static const asy_ready_ops task_ops = {task_step, task_stepfailed,
 
 /* {====== Making ====== */
 
-asy_task *asy_task_new(lua_State *L, asy_rt *rt, int loopidx, int nargs) {
+asy_task *asy_task_new(lua_State *L, asy_loop *loop, int nargs) {
+  asy_rt *rt = loop->rt;
   int body = lua_gettop(L) - nargs;
   bool coro = lua_type(L, body) == LUA_TUSERDATA;
   bool contexts = rt->contexts; /* a finalizer may change it below */
-  asy_loop *loop = (asy_loop *)lua_touserdata(L, loopidx);
   asy_task *t;
   if (nargs > ASY_TASK_MAXARGS)
     luaL_error(L, "too many arguments to a task (more than %d)",
                ASY_TASK_MAXARGS);
   asy_loop_checkopen(L, loop);
-  t = (asy_task *)asy_future_new(L, rt, ASY_TASK, sizeof(asy_task),
-                                 ASY_FUT_VALUES + contexts + nargs + coro,
-                                 loopidx);
-  lua_insert(L, body); /* task, body, arguments */
+  t = (asy_task *)asy_future_new(L, loop, ASY_TASK, sizeof(asy_task),
+                                 ASY_FUT_VALUES + contexts + nargs + coro);
   asy_list_init(&t->scopes);
   t->ready.ops = &task_ops;
   t->id = ++rt->last_id;
   t->nargs = (uint8_t)nargs;
   t->tflags = contexts ? ASY_TASK_CONTEXT : 0;
-  for (int i = nargs; i >= 1; i--)
-    lua_setiuservalue(L, body, asy_task_values(t) + i);
-  if (coro) { /* the body is used up, the object stays for get_coro */
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, body, asy_task_values(t) + 1);
+  if (coro) /* the body is used up, the object stays for get_coro */
     t->tflags |= ASY_TASK_HASCORO;
+  for (int i = 1 - coro; i <= nargs; i++) {
+    lua_pushvalue(L, body + i);
+    lua_setiuservalue(L, -2, asy_task_values(t) + i + coro);
   }
-  lua_setiuservalue(L, body, ASY_FUT_VALUE);
+  lua_pushvalue(L, body);
+  lua_setiuservalue(L, -2, ASY_FUT_VALUE);
+  lua_copy(L, -1, body);
+  lua_settop(L, body);
   if (contexts) {
     asy_context_copy(L, rt);
     lua_setiuservalue(L, body, ASY_TASK_CONTEXT_VALUE);
@@ -312,8 +313,9 @@ asy_task *asy_task_new(lua_State *L, asy_rt *rt, int loopidx, int nargs) {
 /* }====== */
 
 
+/* Arguments: the pins, the entry. */
 static int step_protected(lua_State *L) {
-  task_step(L, (asy_ready *)lua_touserdata(L, 1));
+  task_step(L, (asy_ready *)lua_touserdata(L, 2));
   return 0;
 }
 
@@ -341,8 +343,9 @@ void asy_task_eager(lua_State *L, int idx) {
     return;
   }
   lua_pushcfunction(L, step_protected);
+  asy_pin_pushtable(L, loop->rt);
   lua_pushlightuserdata(L, &t->ready);
-  if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK)
     task_stepfailed(L, &t->ready);
 }
 

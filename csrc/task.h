@@ -157,9 +157,10 @@ static inline bool asy_isending(const asy_task *t) {
 /* }====== */
 
 /* Makes a task of the function and its 'nargs' arguments on the top, which it
-** replaces by the task, on the loop at 'loopidx'; asy_task_schedule must
-** follow. The body may also be a Coroutine object, without arguments. */
-asy_task *asy_task_new(lua_State *L, asy_rt *rt, int loopidx, int nargs);
+** replaces by the task, on the loop, which is the running one or is kept by the
+** caller; asy_task_schedule must follow. The body may also be a Coroutine
+** object, without arguments. */
+asy_task *asy_task_new(lua_State *L, asy_loop *loop, int nargs);
 
 /* Lua's constructor Task(coro, options), for a closure with the runtime. */
 int asy_task_construct(lua_State *L);
@@ -167,6 +168,12 @@ int asy_task_construct(lua_State *L);
 /* Raises an argument error unless the argument, which is no function, is an
 ** awaitable that can become a task: a future is none. */
 void asy_task_checkbody(lua_State *L, asy_rt *rt, int arg);
+
+/* What create_task does with the function at 'idx' and its arguments: makes a
+** task of them, which takes the place of 'idx', and the top is there. For
+** anything else, or a loop with a task factory, does nothing and returns
+** false. */
+bool asy_task_offunction(lua_State *L, asy_loop *loop, int idx);
 
 /* create_task: makes a task of the awaitable at 'idx', which is no future, and
 ** the arguments or options above it, by the loop's task factory if it has

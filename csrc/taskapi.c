@@ -121,7 +121,7 @@ static void task_of_coroutine(lua_State *L, asy_rt *rt, int loopidx, int idx) {
   asy_loop_checkopen(L, loop);
   asy_coroutine_take(L, idx);
   lua_pushvalue(L, idx);
-  asy_task_new(L, rt, loopidx, 0);
+  asy_task_new(L, loop, 0);
   lua_replace(L, idx);
   if (!lua_isnil(L, name)) {
     lua_pushvalue(L, name);
@@ -168,16 +168,21 @@ static void make_coroutine(lua_State *L, asy_rt *rt, int idx) {
 }
 
 
+bool asy_task_offunction(lua_State *L, asy_loop *loop, int idx) {
+  if (asy_unlikely(!lua_isfunction(L, idx) || loop->factory))
+    return false;
+  asy_await_function(L, loop->rt, idx);
+  asy_task_new(L, loop, lua_gettop(L) - idx);
+  asy_task_schedule(L, idx);
+  return true;
+}
+
+
 void asy_task_create(lua_State *L, asy_rt *rt, int loopidx, int idx) {
   asy_loop *loop = (asy_loop *)lua_touserdata(L, loopidx);
-  bool is_function = lua_isfunction(L, idx);
-  if (asy_likely(is_function && !loop->factory)) {
-    asy_await_function(L, rt, idx);
-    asy_task_new(L, rt, loopidx, lua_gettop(L) - idx);
-    asy_task_schedule(L, idx);
+  if (asy_task_offunction(L, loop, idx))
     return;
-  }
-  if (!is_function)
+  if (!lua_isfunction(L, idx))
     asy_task_checkbody(L, rt, idx);
   make_coroutine(L, rt, idx);
   if (loop->factory)
@@ -190,9 +195,11 @@ void asy_task_create(lua_State *L, asy_rt *rt, int loopidx, int idx) {
 /* create_task(fn, ...) */
 static int create_task(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
-  if (asy_unlikely(!lua_isfunction(L, 1)))
+  if (asy_likely(rt->running != NULL) && asy_task_offunction(L, rt->running, 1))
+    return 1;
+  if (!lua_isfunction(L, 1))
     asy_task_checkbody(L, rt, 1);
-  if (asy_unlikely(rt->running == NULL))
+  if (rt->running == NULL)
     return asy_error_raise(L, ASY_RUNTIME_ERROR,
                            "create_task: no running event loop (use "
                            "loop:create_task outside of one)");
@@ -206,7 +213,8 @@ static int create_task(lua_State *L) {
 /* loop:create_task(fn, ...) */
 static int loop_create_task(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
-  asy_checkkind(L, 1, ASY_LOOP);
+  if (asy_task_offunction(L, (asy_loop *)asy_checkkind(L, 1, ASY_LOOP), 2))
+    return 1;
   if (!lua_isfunction(L, 2))
     asy_task_checkbody(L, rt, 2);
   lua_pushvalue(L, 1);

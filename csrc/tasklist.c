@@ -2,6 +2,7 @@
 ** Lists of unfinished tasks, in order of creation.
 */
 #include "nest.h"
+#include "pin.h"
 
 
 static asy_task *task_at(lua_State *L, int list, lua_Integer i) {
@@ -16,7 +17,7 @@ static asy_task *task_at(lua_State *L, int list, lua_Integer i) {
 asy_task *asy_task_find(lua_State *L, asy_rt *rt) {
   asy_task *found = NULL;
   luaL_checkstack(L, 2, NULL);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->pins);
+  asy_pin_pushtable(L, rt);
   for (uint32_t slot = 1; slot <= rt->slots && found == NULL; slot++) {
     asy_task *t;
     lua_rawgeti(L, -1, slot);
@@ -53,7 +54,7 @@ uint32_t asy_task_list(lua_State *L, asy_rt *rt, const asy_loop *loop) {
   int list;
   lua_newtable(L);
   list = lua_gettop(L);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->pins);
+  asy_pin_pushtable(L, rt);
   for (uint32_t slot = 1; slot <= rt->slots; slot++) {
     asy_task *t;
     lua_rawgeti(L, list + 1, slot);

@@ -17,9 +17,11 @@ lua_Integer asy_wait_length(lua_State *L, int arg);
 int asy_wait_children(lua_State *L, asy_rt *rt, int arg, int list, int src,
                       lua_Integer n);
 
-/* Stores the futures of the list, each once, in order; returns how many. */
-uint32_t asy_wait_unique(lua_State *L, int list, lua_Integer n,
-                         asy_future **futures);
+/* Pushes a block of memory with the 'n' futures of the list, each once, in
+** order; '*count' is how many these are. A RuntimeError in the name of 'fname'
+** unless they are all on one loop. */
+asy_future **asy_wait_unique(lua_State *L, int list, lua_Integer n,
+                             const char *fname, uint32_t *count);
 
 void asy_sleep_open(lua_State *L);
 void asy_shield_open(lua_State *L);

@@ -68,16 +68,10 @@ static void store_list(lua_State *L, asy_waitset *set, int list) {
 ** on one loop, or it is a RuntimeError. */
 static asy_waitset *set_new(lua_State *L, asy_rt *rt, int list, lua_Integer n,
                             const char *fname) {
-  asy_future **futures =
-      (asy_future **)lua_newuserdatauv(L, (size_t)n * sizeof(*futures) + 1, 0);
-  uint32_t count = asy_wait_unique(L, list, n, futures);
-  asy_waitset *set;
-  for (uint32_t i = 1; i < count; i++)
-    if (futures[i]->loop != futures[0]->loop)
-      asy_error_raise(L, ASY_RUNTIME_ERROR,
-                      "%s: the futures belong to different event loops", fname);
-  set = (asy_waitset *)asy_new(L, rt, ASY_WAITSET,
-                               sizeof(*set) + count * sizeof(asy_member), 1);
+  uint32_t count;
+  asy_future **futures = asy_wait_unique(L, list, n, fname, &count);
+  asy_waitset *set = (asy_waitset *)asy_new(
+      L, rt, ASY_WAITSET, sizeof(*set) + count * sizeof(asy_member), 1);
   set->n = count;
   for (uint32_t i = 0; i < count; i++) {
     set->member[i].set = set;
