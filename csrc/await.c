@@ -41,8 +41,7 @@ static int raise_cancelled(lua_State *L, asy_task *t, int idx) {
 }
 
 
-int asy_await_values(lua_State *L, asy_task *t, int idx) {
-  asy_future *f = (asy_future *)lua_touserdata(L, idx);
+int asy_await_values(lua_State *L, asy_task *t, asy_future *f, int idx) {
   if (asy_likely(f->state == ASY_FINISHED))
     return asy_future_takefrom(L, f, idx);
   if (f->state == ASY_CANCELLED && t != NULL)
@@ -52,12 +51,13 @@ int asy_await_values(lua_State *L, asy_task *t, int idx) {
 }
 
 
+/* 'ctx' is the future at 1. */
 static int await_woken(lua_State *L, int status, lua_KContext ctx) {
-  asy_task *t = asy_rt_up(L)->task;
+  asy_future *f = (asy_future *)ctx;
+  asy_task *t = f->rt->task;
   (void)status;
-  (void)ctx;
   asy_woken(L, t);
-  return asy_await_values(L, t, 1);
+  return asy_await_values(L, t, f, 1);
 }
 
 
@@ -96,10 +96,10 @@ int asy_await_future(lua_State *L, asy_rt *rt, asy_future *f,
   t = rt->task;
   if (f->state != ASY_PENDING &&
       (t == NULL || asy_likely(!(t->tflags & ASY_TASK_ATOMIC))))
-    return asy_await_values(L, NULL, 1);
+    return asy_await_values(L, NULL, f, 1);
   t = asy_task_here(L, rt, fname);
   asy_await_watch(L, t, f);
-  return asy_park(L, t, &asy_wait_future, f, 0, await_woken);
+  return asy_park(L, t, &asy_wait_future, f, (lua_KContext)f, await_woken);
 }
 
 /* }====== */

@@ -15,9 +15,9 @@ extern const asy_wait asy_wait_future;
 ** another loop. */
 void asy_await_watch(lua_State *L, asy_task *t, asy_future *f);
 
-/* The values of the done future at 'idx', or its error, as the task that
-** awaited it shall see it. */
-int asy_await_values(lua_State *L, asy_task *t, int idx);
+/* The values of the done future 'f', which is at 'idx', or its error, as the
+** task that awaited it shall see it. */
+int asy_await_values(lua_State *L, asy_task *t, asy_future *f, int idx);
 
 /* Suspends the running task until the future 'f', at index 1 of the calling C
 ** function, is done, and then returns its values or raises. */

@@ -30,19 +30,22 @@ int asy_callback_call(lua_State *L) {
 }
 
 
-/* Lets go of the function and its arguments, and of the pin. */
-static void callback_release(lua_State *L, asy_callback *cb) {
+static void drop_value(lua_State *L, int idx, int value) {
+  lua_pushnil(L);
+  lua_setiuservalue(L, idx, value);
+}
+
+
+/* Lets go of the pin of the callback at 'idx', of its function and arguments. */
+static void callback_release(lua_State *L, asy_callback *cb, int idx) {
   if (cb->slot == 0)
     return;
-  asy_pin_push(L, cb->rt, cb->slot);
-  for (int i = ASY_CB_VALUES + cb->nargs; i >= 1; i--) {
-    if (i == ASY_CB_LOOP || i == ASY_CB_SOURCE)
-      continue;
-    lua_pushnil(L);
-    lua_setiuservalue(L, -2, i);
-  }
-  lua_pop(L, 1);
   asy_unpin(L, cb->rt, &cb->slot);
+  drop_value(L, idx, ASY_CB_FUNCTION);
+  if (cb->rt->contexts)
+    drop_value(L, idx, ASY_CB_CONTEXT);
+  for (int i = 1; i <= cb->nargs; i++)
+    drop_value(L, idx, ASY_CB_VALUES + i);
 }
 
 
@@ -51,11 +54,12 @@ static void callback_run(lua_State *L, asy_ready *e) {
   asy_rt *rt = cb->rt;
   uint64_t start = cb->loop->debug ? asy_loop_now() : 0;
   int base = lua_gettop(L), status, context;
+  lua_rawgeti(L, ASY_PINS, cb->slot);
   if (cb->cancelled) {
-    callback_release(L, cb);
+    callback_release(L, cb, base + 1);
+    lua_settop(L, base);
     return;
   }
-  asy_pin_push(L, rt, cb->slot);
   lua_pushcfunction(L, asy_report_msgh);
   lua_pushcfunction(L, asy_callback_call);
   lua_pushvalue(L, base + 1);
@@ -73,7 +77,7 @@ static void callback_run(lua_State *L, asy_ready *e) {
   if (asy_unlikely(start != 0))
     asy_debug_callback(L, cb, base + 1, start);
   if (!cb->repeats)
-    callback_release(L, cb);
+    callback_release(L, cb, base + 1);
   lua_settop(L, base);
 }
 
@@ -125,12 +129,16 @@ asy_callback *asy_callback_new(lua_State *L, asy_rt *rt, asy_kind kind,
   cb->loop = (asy_loop *)lua_touserdata(L, loopidx);
   cb->ready.ops = &callback_ops;
   cb->nargs = (uint8_t)nargs;
-  lua_insert(L, fn);
-  for (int i = nargs; i >= 1; i--)
-    lua_setiuservalue(L, fn, ASY_CB_VALUES + i);
-  lua_setiuservalue(L, fn, ASY_CB_FUNCTION);
+  for (int i = 1; i <= nargs; i++) {
+    lua_pushvalue(L, fn + i);
+    lua_setiuservalue(L, -2, ASY_CB_VALUES + i);
+  }
+  lua_pushvalue(L, fn);
+  lua_setiuservalue(L, -2, ASY_CB_FUNCTION);
   lua_pushvalue(L, loopidx);
-  lua_setiuservalue(L, fn, ASY_CB_LOOP);
+  lua_setiuservalue(L, -2, ASY_CB_LOOP);
+  lua_copy(L, -1, fn);
+  lua_settop(L, fn);
   if (rt->contexts) {
     asy_context_copy(L, rt);
     lua_setiuservalue(L, fn, ASY_CB_CONTEXT);
@@ -149,8 +157,11 @@ void asy_callback_cancel(lua_State *L, asy_callback *cb) {
   if (asy_list_linked(&cb->timer.link))
     asy_loop_unsettimer(cb->loop, &cb->timer);
   asy_list_remove(&cb->watch.link);
-  if (!asy_ready_queued(&cb->ready)) /* else released when its turn comes */
-    callback_release(L, cb);
+  if (asy_ready_queued(&cb->ready) || cb->slot == 0)
+    return; /* released when its turn comes, or before */
+  asy_pin_push(L, cb->rt, cb->slot);
+  callback_release(L, cb, lua_gettop(L));
+  lua_pop(L, 1);
 }
 
 /* }====== */

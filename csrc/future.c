@@ -105,9 +105,7 @@ bool asy_future_follow(asy_future *f, asy_state state) {
 }
 
 
-void asy_future_setresult(lua_State *L, int idx, int n) {
-  asy_future *f = (asy_future *)lua_touserdata(L, idx);
-  idx = lua_absindex(L, idx);
+void asy_future_setresult(lua_State *L, asy_future *f, int idx, int n) {
   if (n > 1) {
     lua_createtable(L, n, 1);
     lua_insert(L, -n - 1);
@@ -316,8 +314,8 @@ static asy_future *check_pending(lua_State *L, const char *fname) {
 
 
 static int set_result(lua_State *L) {
-  check_pending(L, "set_result");
-  asy_future_setresult(L, 1, lua_gettop(L) - 1);
+  asy_future *f = check_pending(L, "set_result");
+  asy_future_setresult(L, f, 1, lua_gettop(L) - 1);
   return 0;
 }
 

@@ -101,9 +101,9 @@ void asy_future_done(asy_future *f, asy_state state);
 ** this does nothing and returns false: the loop has to do it. */
 bool asy_future_follow(asy_future *f, asy_state state);
 
-/* Ends the pending future at 'idx' with the 'n' values on the top, which it
-** pops. May raise, before anything changed. */
-void asy_future_setresult(lua_State *L, int idx, int n);
+/* Ends the pending future 'f', which is at 'idx', with the 'n' values on the
+** top, which it pops. May raise, before anything changed. */
+void asy_future_setresult(lua_State *L, asy_future *f, int idx, int n);
 
 /* Ends the pending future at 'idx' with the error on the top, which it pops,
 ** and sees to it that the error is reported if nobody takes it. Never raises

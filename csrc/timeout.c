@@ -46,15 +46,26 @@ static void scope_due(asy_timer *timer) {
 
 
 /* Sets the deadline; one that has passed takes effect at the next await. */
-static void scope_arm(asy_scope *s, uint64_t when) {
+static void scope_arm(asy_scope *s, uint64_t when, bool passed) {
   asy_loop *loop = s->task->fut.loop;
   asy_loop_unsettimer(loop, &s->timer);
   s->timed = true;
   s->timer.when = when;
-  if (when > asy_loop_now())
-    asy_loop_settimer(loop, &s->timer, when, scope_due);
-  else
+  if (passed)
     scope_expire(s);
+  else
+    asy_loop_settimer(loop, &s->timer, when, scope_due);
+}
+
+
+static void scope_armafter(asy_scope *s, lua_Number delay) {
+  scope_arm(s, asy_loop_after(delay), delay <= 0);
+}
+
+
+static void scope_armat(asy_scope *s, lua_Number when) {
+  uint64_t at = asy_loop_at(when);
+  scope_arm(s, at, at <= asy_loop_now());
 }
 
 
@@ -164,7 +175,7 @@ static int timeout(lua_State *L) {
   lua_Number delay = timed ? asy_checktime(L, 1) : 0;
   asy_scope *s = timeout_new(L, "timeout");
   if (timed)
-    scope_arm(s, asy_loop_after(delay));
+    scope_armafter(s, delay);
   return 1;
 }
 
@@ -175,7 +186,7 @@ static int timeout_at(lua_State *L) {
   lua_Number when = timed ? asy_checktime(L, 1) : 0;
   asy_scope *s = timeout_new(L, "timeout_at");
   if (timed)
-    scope_arm(s, asy_loop_at(when));
+    scope_armat(s, when);
   return 1;
 }
 
@@ -202,7 +213,7 @@ static int reschedule(lua_State *L) {
                            "cannot reschedule a timeout that is %s",
                            name[s->state]);
   if (timed) {
-    scope_arm(s, asy_loop_at(when));
+    scope_armat(s, when);
   } else {
     asy_loop_unsettimer(s->task->fut.loop, &s->timer);
     s->timed = false;
@@ -294,7 +305,7 @@ static int future_woken(lua_State *L, int status, lua_KContext id) {
     return timed_out(L);
   }
   asy_woken(L, t);
-  return asy_await_values(L, t, 1);
+  return asy_await_values(L, t, f, 1);
 }
 
 
@@ -321,15 +332,16 @@ static asy_future *late_abort(asy_task *t) {
 static const asy_wait late_wait = {"future", late_abort};
 
 
-/* The future was cancelled because there was no time at all for it. */
+/* The future, 'ctx', at 1, was cancelled because there was no time at all for
+** it. */
 static int late_woken(lua_State *L, int status, lua_KContext ctx) {
-  asy_task *t = asy_rt_up(L)->task;
+  asy_future *f = (asy_future *)ctx;
+  asy_task *t = f->rt->task;
   (void)status;
-  (void)ctx;
   asy_woken(L, t);
-  if (((asy_future *)lua_touserdata(L, 1))->state == ASY_CANCELLED)
+  if (f->state == ASY_CANCELLED)
     return timed_out(L);
-  return asy_await_values(L, t, 1);
+  return asy_await_values(L, t, f, 1);
 }
 
 
@@ -337,9 +349,9 @@ static int late_woken(lua_State *L, int status, lua_KContext ctx) {
 static int wait_late(lua_State *L, asy_task *t, asy_future *f) {
   asy_future_cancel(f);
   if (f->state != ASY_PENDING)
-    return late_woken(L, LUA_OK, 0);
+    return late_woken(L, LUA_OK, (lua_KContext)f);
   asy_await_watch(L, t, f);
-  return asy_park(L, t, &late_wait, f, 0, late_woken);
+  return asy_park(L, t, &late_wait, f, (lua_KContext)f, late_woken);
 }
 
 
@@ -351,20 +363,20 @@ static asy_scope *enter(lua_State *L, asy_task *t, lua_Number timeout) {
     luaL_error(L, "not enough memory");
   }
   scope_enter(s, t);
-  scope_arm(s, asy_loop_after(timeout));
+  scope_armafter(s, timeout);
   return s;
 }
 
 
 /* A cancellation that is due already is an outer one, too, and is delivered by
 ** this wait. */
-static int wait_future(lua_State *L, asy_task *t, lua_Number timeout) {
-  asy_future *f = (asy_future *)lua_touserdata(L, 1);
+static int wait_future(lua_State *L, asy_task *t, asy_future *f,
+                       lua_Number timeout) {
   bool due = asy_iscancelled(t) && t->cancels > 0;
   asy_scope *s;
   lua_settop(L, 1);
   if (f->state != ASY_PENDING)
-    return asy_await_values(L, t, 1);
+    return asy_await_values(L, t, f, 1);
   if (timeout <= 0)
     return wait_late(L, t, f);
   asy_await_watch(L, t, f);
@@ -399,11 +411,10 @@ static int return_all(lua_State *L, int status, lua_KContext ctx) {
 }
 
 
-static int wait_forever(lua_State *L, asy_rt *rt) {
+static int wait_forever(lua_State *L, asy_rt *rt, asy_future *f) {
   lua_remove(L, 2);
-  if (asy_tofuture(L, rt, 1) != NULL)
-    return asy_await_future(L, rt, (asy_future *)lua_touserdata(L, 1),
-                            "wait_for");
+  if (f != NULL)
+    return asy_await_future(L, rt, f, "wait_for");
   asy_await_function(L, rt, 1);
   lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, return_all);
   return lua_gettop(L);
@@ -415,16 +426,17 @@ static int wait_for(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   bool timed = !lua_isnoneornil(L, 2);
   lua_Number timeout_ = timed ? asy_checktime(L, 2) : 0;
+  asy_future *f = asy_tofuture(L, rt, 1);
   asy_task *t;
-  if (!asy_await_is(L, rt, 1))
+  if (f == NULL && !asy_await_is(L, rt, 1))
     return asy_await_typeerror(L, 1);
   if (lua_gettop(L) < 2)
     lua_settop(L, 2);
   t = asy_task_here(L, rt, "wait_for");
   if (!timed)
-    return wait_forever(L, rt);
-  if (asy_tofuture(L, rt, 1) != NULL)
-    return wait_future(L, t, timeout_);
+    return wait_forever(L, rt, f);
+  if (f != NULL)
+    return wait_future(L, t, f, timeout_);
   return wait_function(L, rt, timeout_);
 }
 
