@@ -85,8 +85,10 @@ typedef struct asy_rt {
   uint64_t last_id;           /* number of the last task made */
   uint32_t nested;            /* threads that wait for another (nest.h); some
                               ** of these may be gone */
+  uint32_t threads;           /* of unfinished tasks */
   uint32_t garbage;           /* threads dropped since the collector was told */
   uint32_t garbage_limit;     /* how many are worth telling */
+  uint8_t lazy;               /* not 0: the collector frees late (garbage.c) */
   bool contexts;              /* a context variable has been set */
   bool over;                  /* the Lua state is closing: no new loops */
   asy_list engines;           /* of all loops that are not closed */

@@ -85,6 +85,7 @@ static lua_State *task_start(lua_State *L, asy_task *t, int *nargs) {
   lua_settop(L, task - 1);
   *nargs = 1 + n;
   t->co = co;
+  t->fut.rt->threads++;
   return co;
 }
 
@@ -99,10 +100,17 @@ static void task_unpin(lua_State *L, asy_task *t) {
 }
 
 
+static void drop_thread(asy_task *t) {
+  if (t->co != NULL)
+    t->fut.rt->threads--;
+  t->co = NULL;
+}
+
+
 /* The task ended: nothing points to it any more but what the user holds, or
 ** who keeps it. */
 static void task_release(lua_State *L, asy_task *t) {
-  t->co = NULL;
+  drop_thread(t);
   t->fut.loop->tasks--;
   task_unpin(L, t);
 }
@@ -395,7 +403,7 @@ void asy_task_kill(lua_State *L, asy_task *t) {
   if (co != NULL)
     status = close_thread(L, t, co);
   asy_timeout_dropall(t);
-  t->co = NULL;
+  drop_thread(t);
   t->fut.loop->tasks--;
   if (!asy_ready_queued(&t->ready)) /* else when it is dropped */
     task_unpin(L, t);
