@@ -15,7 +15,7 @@
 #include "req.h"
 
 /* The poll for I/O is skipped for so many turns or so long at most. */
-#define MAX_TURNS 32
+#define MAX_TURNS 128
 #define MAX_BUSY 1000000u /* nanoseconds */
 #define CLOCK_EVERY 4     /* turns between two looks at the clock */
 

@@ -434,7 +434,6 @@ static int loop_tostring(lua_State *L) {
 
 /* Methods, from the second upvalue, and the field slow_callback_duration. */
 static int loop_index(lua_State *L) {
-  lua_settop(L, 2);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
     return 1;
