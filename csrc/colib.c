@@ -238,7 +238,7 @@ static int wrap_call(lua_State *L) {
   int nargs = lua_gettop(L);
   if (asy_unlikely(lua_status(co) == LUA_OK) && !has_frames(co) &&
       lua_gettop(co) == 1 && asy_task_able(L, rt) != NULL)
-    asy_nest_protect(co);
+    asy_nest_protect(L, co);
   if (asy_unlikely(!co_give(L, rt, co, nargs)))
     return wrap_failed(L, rt, co);
   lua_pushvalue(L, lua_upvalueindex(3));

@@ -305,7 +305,7 @@ static void give_body(lua_State *L, lua_State *co) {
     luaL_error(L, "too many arguments");
   lua_pushvalue(L, 2);
   lua_xmove(L, co, 1);
-  asy_nest_protect(co);
+  asy_nest_protect(L, co);
   lua_xmove(L, co, n - 1);
   lua_settop(L, 1);
 }

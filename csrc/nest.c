@@ -151,9 +151,14 @@ static int nest_main(lua_State *co) {
 }
 
 
-void asy_nest_protect(lua_State *co) {
-  if (lua_tocfunction(co, -1) != nest_main)
-    lua_pushcclosure(co, nest_main, 1);
+void asy_nest_protect(lua_State *L, lua_State *co) {
+  if (lua_tocfunction(co, -1) == nest_main)
+    return;
+  lua_pushvalue(co, -1);
+  lua_xmove(co, L, 1);
+  lua_pushcclosure(L, nest_main, 1);
+  lua_xmove(L, co, 1);
+  lua_remove(co, -2);
 }
 
 

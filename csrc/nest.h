@@ -67,8 +67,9 @@ bool asy_nest_has(lua_State *co, const lua_State *inner);
 
 /* The function on the top of the fresh thread shall run in a protected call:
 ** then <close> variables may suspend while an error unwinds, and its traceback
-** is noted. */
-void asy_nest_protect(lua_State *co);
+** is noted. May raise in L; an error of memory in the thread, which does not
+** run, would go past all protected calls of the task. */
+void asy_nest_protect(lua_State *L, lua_State *co);
 
 /* Closes the thread, which has ended with the error that is on the top of L.
 ** Should a <close> variable raise another error, that takes its place. */

@@ -225,8 +225,26 @@ local function meetings()
   asyncio.catch(asyncio.RuntimeError, condition.release, condition)
 end
 
+-- Whether fn, called by this, has not come back.
+local in_protected_call = false
+
+-- Calls fn, which does not suspend; no error goes past the pcall.
+local function protected(fn, ...)
+  in_protected_call = true
+  local ok, err = pcall(fn, ...)
+  in_protected_call = false
+  if not ok then
+    error(err, 0)
+  end
+end
+
 local function coroutines()
   local co = asyncio.coroutine
+  protected(function()
+    asyncio.coroutine.wrap(quiet)()
+    for _ in asyncio.generator(quiet) do
+    end
+  end)
   local undo = co.install()
   local function body(yield)
     local _ <close> = setmetatable({}, {
@@ -388,6 +406,12 @@ local function leave_behind()
   end)
 end
 
-asyncio.run(main)
+local ok, err = pcall(asyncio.run, main)
+if in_protected_call then
+  io.stderr:write("an error went past a pcall: ", tostring(err), "\n")
+  os.exit(false)
+elseif not ok then
+  error(err, 0)
+end
 asyncio.run(asyncio.async(main)(), { debug = true })
 leave_behind()
