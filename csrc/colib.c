@@ -56,16 +56,17 @@ static co_status get_status(lua_State *L, asy_rt *rt, lua_State *co) {
 #define MOST_FREE (LUA_MINSTACK / 2)
 
 /* Moves the 'nargs' values on the top of L to the thread; or pushes an error and
-** returns false. */
+** returns false. What waits in a function of ours has something on its stack,
+** what has yielded has not: so the second question is rarely asked. */
 static inline bool co_give(lua_State *L, asy_rt *rt, lua_State *co, int nargs) {
-  if (nargs == 0 && rt->nested == 0)
+  if (asy_unlikely(lua_gettop(co) != 0) && asy_nest_waits(rt, co)) {
+    lua_pushliteral(L, "cannot resume non-suspended coroutine");
+    return false;
+  }
+  if (nargs == 0)
     return true;
   if (asy_unlikely(!lua_checkstack(co, nargs))) {
     lua_pushliteral(L, "too many arguments to resume");
-    return false;
-  }
-  if (asy_unlikely(rt->nested != 0 && asy_nest_waits(rt, co))) {
-    lua_pushliteral(L, "cannot resume non-suspended coroutine");
     return false;
   }
   lua_xmove(L, co, nargs);

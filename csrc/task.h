@@ -86,7 +86,8 @@ asy_task *asy_task_here(lua_State *L, asy_rt *rt, const char *fname);
 
 /* Suspends the task from the C function that returns this call's result; 'k'
 ** goes on when it is woken. 'on' is an object that it waits for, or NULL. The
-** C function's stack stays as it is. */
+** C function's stack stays as it is, and is not empty: that tells it from one
+** that yields to a coroutine (colib.c). */
 int asy_park(lua_State *L, asy_task *t, const asy_wait *how, void *on,
              lua_KContext ctx, lua_KFunction k);
 

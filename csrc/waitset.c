@@ -346,6 +346,7 @@ static int iterator_next(lua_State *L, int status, lua_KContext ctx) {
   if (status == LUA_YIELD)
     asy_woken(L, rt->task);
   lua_settop(L, 0);
+  lua_pushvalue(L, lua_upvalueindex(2)); /* see asy_park */
   if (set->first != 0)
     return take_first(L, set);
   if (set->timed_out)

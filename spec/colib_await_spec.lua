@@ -222,6 +222,35 @@ describe("a coroutine that waits in an await", function()
     return c, task, future
   end
 
+  -- Each way to wait.
+  local waits <const> = {
+    function() asyncio.Future():await() end,
+    function() asyncio.wait_for(asyncio.Future(), 10) end,
+    function() asyncio.wait_for(asyncio.sleep, 10, 10) end,
+    function() asyncio.wait({ asyncio.Future() }, { timeout = 10 }) end,
+    function()
+      local lock = asyncio.Lock():acquire()
+      lock:acquire()
+    end,
+    function()
+      local condition <close> = asyncio.Condition():acquire()
+      condition:wait()
+    end,
+    function() asyncio.Semaphore(0):acquire() end,
+    function() asyncio.Barrier(2):wait() end,
+    function() asyncio.Event():wait() end,
+    function() asyncio.Queue():get() end,
+    function() asyncio.Queue():join(asyncio.sleep(10)) end,
+    function()
+      local group <close> = asyncio.TaskGroup()
+      group:create_task(asyncio.sleep, 10)
+    end,
+    function() co.wrap(asyncio.sleep)(10) end,
+    function() co.resume(co.create(asyncio.sleep), 10) end,
+    function() for _ in asyncio.as_completed { asyncio.Future() } do end end,
+    function() for _ in asyncio.generator(function() asyncio.sleep(10) end) do end end,
+  }
+
   ait("is normal, and nobody else can resume or close it", function()
     local c, task, future = waiting()
     assert.equal("normal", co.status(c))
@@ -265,6 +294,23 @@ describe("a coroutine that waits in an await", function()
     assert.same({ true, true, "done" }, { task:await() })
   end)
 
+  ait("is so for the coroutine of a task, however that waits", function()
+    for i, fn in ipairs(waits) do
+      local task = asyncio.create_task(fn)
+      asyncio.sleep(0)
+      local c = task:get_coro()
+      for _, resume in ipairs { co.resume, co.wrap(co.resume) } do
+        local ok, err = resume(c, 1)
+        assert.is_false(ok, i)
+        assert.equal("cannot resume non-suspended coroutine", err)
+        assert.is_false((co.resume(c)))
+      end
+      assert.equal("normal", co.status(c))
+      task:cancel()
+      helper.raises(asyncio.CancelledError, task.await, task)
+    end
+  end)
+
   ait("meets an error when Lua's own library resumes it", function()
     local c, task = waiting()
     local ok, err = coroutine.resume(c)
@@ -304,33 +350,7 @@ describe("a coroutine that waits in an await", function()
   it("meets it outside of a task, and in a task's own thread, too", function()
     local loop = asyncio.new_event_loop()
     loop:set_exception_handler(function() end)
-    local functions = {
-      function() asyncio.Future():await() end,
-      function() asyncio.wait_for(asyncio.Future(), 10) end,
-      function() asyncio.wait_for(asyncio.sleep, 10, 10) end,
-      function() asyncio.wait({ asyncio.Future() }, { timeout = 10 }) end,
-      function()
-        local lock = asyncio.Lock():acquire()
-        lock:acquire()
-      end,
-      function()
-        local condition <close> = asyncio.Condition():acquire()
-        condition:wait()
-      end,
-      function() asyncio.Semaphore(0):acquire() end,
-      function() asyncio.Barrier(2):wait() end,
-      function() asyncio.Event():wait() end,
-      function() asyncio.Queue():get() end,
-      function() asyncio.Queue():join(asyncio.sleep(10)) end,
-      function()
-        local group <close> = asyncio.TaskGroup()
-        group:create_task(asyncio.sleep, 10)
-      end,
-      function() co.wrap(asyncio.sleep)(10) end,
-      function() co.resume(co.create(asyncio.sleep), 10) end,
-      function() for _ in asyncio.generator(function() asyncio.sleep(10) end) do end end,
-    }
-    for i, fn in ipairs(functions) do
+    for i, fn in ipairs(waits) do
       local task = loop:create_task(fn)
       loop:run_until_complete(asyncio.sleep, 0)
       local _, err = coroutine.resume(task:get_coro())
