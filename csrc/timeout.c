@@ -23,8 +23,9 @@ typedef struct asy_scope {
   bool pooled;      /* of a wait_for: in C memory, not a userdata */
   bool timed;       /* has a deadline, 'timer.when' */
   uint32_t cancels; /* of the task, at the entry */
-  uint32_t slot;    /* pin, while in the task's list */
+  uint32_t slot;    /* pin, while in the task's list: itself, or 'co' */
   asy_task *task;   /* NULL once left */
+  lua_State *co;    /* that a wait_for is in, if that is a coroutine's */
   asy_list link;    /* in the task's scopes; in the pool by 'next' */
   asy_timer timer;
   struct asy_scope *made; /* the one of a wait_for that was made before */
@@ -40,9 +41,7 @@ static void scope_expire(asy_scope *s) {
 }
 
 
-static void scope_due(asy_timer *timer) {
-  scope_expire(asy_of(timer, asy_scope, timer));
-}
+static void scope_due(asy_timer *timer);
 
 
 /* Sets the deadline; one that has passed takes effect at the next await. */
@@ -119,6 +118,7 @@ static asy_scope *scope_take(asy_rt *rt) {
 
 static void scope_give(asy_scope *s) {
   s->id = 0;
+  asy_unpin(asy_rt_state(s->rt), s->rt, &s->slot);
   s->link.next = (asy_list *)s->rt->scopes;
   s->rt->scopes = s;
 }
@@ -134,15 +134,29 @@ void asy_timeout_freeall(asy_rt *rt) {
 }
 
 
+static void scope_drop(asy_scope *s) {
+  scope_exit(s->task, s);
+  if (s->pooled)
+    scope_give(s);
+  else
+    asy_unpin(asy_rt_state(s->rt), s->rt, &s->slot);
+}
+
+
 void asy_timeout_dropall(asy_task *t) {
-  while (!asy_list_empty(&t->scopes)) {
-    asy_scope *s = asy_of(t->scopes.next, asy_scope, link);
-    scope_exit(t, s);
-    if (s->pooled)
-      scope_give(s);
-    else
-      asy_unpin(asy_rt_state(s->rt), s->rt, &s->slot);
-  }
+  while (!asy_list_empty(&t->scopes))
+    scope_drop(asy_of(t->scopes.next, asy_scope, link));
+}
+
+
+/* A coroutine that was closed has left its wait_for, which was not told. */
+static void scope_due(asy_timer *timer) {
+  asy_scope *s = asy_of(timer, asy_scope, timer);
+  if (asy_unlikely(s->co != NULL) && lua_status(s->co) != LUA_YIELD &&
+      !asy_task_isin(s->co))
+    scope_drop(s);
+  else
+    scope_expire(s);
 }
 
 /* }====== */
@@ -355,13 +369,17 @@ static int wait_late(lua_State *L, asy_task *t, asy_future *f) {
 }
 
 
-/* Enters a scope, whose id is for 'leave'. */
-static asy_scope *enter(lua_State *L, asy_task *t, lua_Number timeout) {
+/* Enters a scope, whose id is for 'leave'. 'slot' is the pin of L, or 0. */
+static asy_scope *enter(lua_State *L, asy_task *t, lua_Number timeout,
+                        uint32_t slot) {
   asy_scope *s = scope_take(t->fut.rt);
   if (s == NULL) {
     asy_list_remove(&t->watch.link);
+    asy_unpin(L, t->fut.rt, &slot);
     luaL_error(L, "not enough memory");
   }
+  s->slot = slot;
+  s->co = slot != 0 ? L : NULL;
   scope_enter(s, t);
   scope_armafter(s, timeout);
   return s;
@@ -380,9 +398,21 @@ static int wait_future(lua_State *L, asy_task *t, asy_future *f,
   if (timeout <= 0)
     return wait_late(L, t, f);
   asy_await_watch(L, t, f);
-  s = enter(L, t, timeout);
+  s = enter(L, t, timeout, 0);
   s->cancels -= due;
   return asy_park(L, t, &asy_wait_future, f, s->id, future_woken);
+}
+
+
+/* Pins L if it is a coroutine inside the task. */
+static uint32_t pin_coroutine(lua_State *L, asy_task *t) {
+  uint32_t slot;
+  if (asy_likely(t->co == L))
+    return 0;
+  lua_pushthread(L);
+  slot = asy_pin(L, t->fut.rt, -1);
+  lua_pop(L, 1);
+  return slot;
 }
 
 
@@ -398,7 +428,7 @@ static int wait_function(lua_State *L, asy_rt *rt, lua_Number timeout) {
   asy_await_function(L, rt, 1);
   lua_pushcfunction(L, asy_task_msgh);
   lua_insert(L, 1);
-  id = enter(L, rt->task, timeout)->id;
+  id = enter(L, rt->task, timeout, pin_coroutine(L, rt->task))->id;
   status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, id, function_done);
   return function_done(L, status, id);
 }

@@ -228,6 +228,28 @@ describe("a timeout", function()
     assert.equal(1, asyncio.wait_for(asyncio.sleep, 10, 0, 1))
   end)
 
+  ait("is over when its coroutine is closed", function()
+    local function body()
+      asyncio.wait_for(co.yield, 0.001, 1)
+    end
+    for _, n in ipairs { 1, 3 } do
+      local list = {}
+      for i = 1, n do
+        list[i] = co.create(body)
+        assert.same({ true, 1 }, { co.resume(list[i]) })
+      end
+      for i = 1, n do
+        assert.is_true(co.close(list[i]))
+      end
+      assert.equal("not cancelled", asyncio.sleep(0.003, "not cancelled"))
+    end
+    assert.equal(0, asyncio.current_task():cancelling())
+    local c = co.create(body) -- this one is not closed
+    co.resume(c)
+    helper.raises(asyncio.CancelledError, asyncio.sleep, 10)
+    asyncio.current_task():uncancel()
+  end)
+
   it("may be left outside of any task", function()
     local c = co.create(function()
       asyncio.wait_for(co.yield, 10)
