@@ -262,56 +262,80 @@ static int var_reset(lua_State *L) {
 
 /* {====== Lua's view ====== */
 
-/* Stack of ctx:run. The call may end in another task than it began in, where
-** it is in a coroutine. */
-#define RUN_CONTEXT 1
-#define RUN_TASK 2 /* in which it began, or nil */
-#define RUN_PREVIOUS \
-  3 /* the context that was current there, or, without a
-                       ** task, the reference of that */
-#define RUN_MSGH 4
+/* The guard of a ctx:run, a value to be closed: however the call ends, also by the
+** end of its coroutine or its loop, the context before is current again. It may
+** end in another task than it began in, where it is in a coroutine. */
+#define GUARD_CONTEXT 1
+#define GUARD_TASK 2 /* in which it began, or nil */
+#define GUARD_PREVIOUS \
+  3 /* the context that was current there, or, without a task, the reference
+    ** of that */
+#define GUARD_VALUES 3
+
+/* Registry key of the metatable of guards. */
+static const char guard_key = 0;
+
+/* Stack of ctx:run; the message handler takes the place of the context. */
+#define RUN_GUARD 1
+#define RUN_MSGH 2
 
 
-/* Inserts the task and what was current before. */
-static void enter_run(lua_State *L, asy_rt *rt) {
-  if (rt->task != NULL)
-    asy_task_push(L, rt->task);
+/* __close(guard) */
+static int leave_run(lua_State *L) {
+  asy_rt *rt = asy_rt_up(L);
+  lua_settop(L, 1);
+  lua_getiuservalue(L, 1, GUARD_CONTEXT);
+  ((asy_context *)lua_touserdata(L, -1))->entered = false;
+  lua_getiuservalue(L, 1, GUARD_TASK);
+  lua_getiuservalue(L, 1, GUARD_PREVIOUS);
+  if (lua_isnil(L, -2))
+    asy_context_leave(L, rt, (int)lua_tointeger(L, -1));
   else
-    lua_pushnil(L);
-  lua_insert(L, RUN_TASK);
-  if (rt->task != NULL) {
-    get_context(L, RUN_TASK);
-    lua_pushvalue(L, RUN_CONTEXT);
-    asy_context_settask(L, RUN_TASK);
-  } else {
-    int ref;
-    lua_pushvalue(L, RUN_CONTEXT);
-    ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    lua_pushinteger(L, rt->context);
-    rt->context = ref;
-  }
-  lua_insert(L, RUN_PREVIOUS);
+    asy_context_settask(L, -2);
+  return 0;
 }
 
 
-static void leave_run(lua_State *L, asy_rt *rt) {
-  ((asy_context *)lua_touserdata(L, RUN_CONTEXT))->entered = false;
-  if (lua_isnil(L, RUN_TASK)) {
-    asy_context_leave(L, rt, (int)lua_tointeger(L, RUN_PREVIOUS));
+/* Pushes a guard of the context at 1, to be closed when it is entered. */
+static void push_guard(lua_State *L, asy_rt *rt) {
+  int guard = lua_gettop(L) + 1;
+  lua_newuserdatauv(L, 0, GUARD_VALUES);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, guard, GUARD_CONTEXT);
+  if (rt->task != NULL) {
+    asy_task_push(L, rt->task);
+    get_context(L, guard + 1);
+    lua_setiuservalue(L, guard, GUARD_PREVIOUS);
   } else {
-    lua_pushvalue(L, RUN_PREVIOUS);
-    asy_context_settask(L, RUN_TASK);
+    lua_pushinteger(L, rt->context);
+    lua_setiuservalue(L, guard, GUARD_PREVIOUS);
+    lua_pushnil(L);
+  }
+  lua_setiuservalue(L, guard, GUARD_TASK);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &guard_key);
+  lua_setmetatable(L, guard);
+}
+
+
+/* Makes the context at 'ctx' current. */
+static void enter_run(lua_State *L, asy_rt *rt, int ctx) {
+  if (rt->task != NULL) {
+    asy_task_push(L, rt->task);
+    lua_pushvalue(L, ctx);
+    asy_context_settask(L, -2);
+    lua_pop(L, 1);
+  } else {
+    lua_pushvalue(L, ctx);
+    rt->context = luaL_ref(L, LUA_REGISTRYINDEX);
   }
 }
 
 
 static int run_done(lua_State *L, int status, lua_KContext c) {
-  asy_rt *rt = asy_rt_up(L);
   (void)c;
-  leave_run(L, rt);
   if (status == LUA_OK || status == LUA_YIELD)
     return lua_gettop(L) - RUN_MSGH;
-  return asy_task_rethrow(L, rt);
+  return asy_task_rethrow(L, asy_rt_up(L));
 }
 
 
@@ -326,10 +350,13 @@ static int context_run(lua_State *L) {
     return asy_error_raise(L, ASY_RUNTIME_ERROR,
                            "cannot enter a context that is entered already");
   lua_pop(L, 1);
-  enter_run(L, rt);
-  lua_pushcfunction(L, asy_task_msgh);
-  lua_insert(L, RUN_MSGH);
+  push_guard(L, rt);
+  lua_insert(L, RUN_GUARD); /* guard, context, function, arguments */
   ctx->entered = true;
+  lua_toclose(L, RUN_GUARD);
+  enter_run(L, rt, RUN_MSGH);
+  lua_pushcfunction(L, asy_task_msgh);
+  lua_replace(L, RUN_MSGH);
   status = lua_pcallk(L, lua_gettop(L) - RUN_MSGH - 1, LUA_MULTRET, RUN_MSGH, 0,
                       run_done);
   return run_done(L, status, 0);
@@ -441,6 +468,7 @@ void asy_context_open(lua_State *L) {
       {"copy", context_copy},
       {NULL, NULL},
   };
+  static const luaL_Reg guard[] = {{"__close", leave_run}, {NULL, NULL}};
   static const luaL_Reg funcs[] = {
       {"copy_context", copy_current},
       {NULL, NULL},
@@ -449,6 +477,9 @@ void asy_context_open(lua_State *L) {
   asy_newmeta(L, ASY_TOKEN, "asyncio.Token", NULL, tokenmeta, 0);
   asy_newmeta(L, ASY_CONTEXT, "asyncio.Context", context, NULL, 0);
   lua_pop(L, 3);
+  lua_newtable(L);
+  asy_setfuncs(L, guard);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &guard_key);
   asy_setfuncs(L, funcs);
 }
 
