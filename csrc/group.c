@@ -149,6 +149,11 @@ static void check_child(lua_State *L, asy_group *g, asy_task *t) {
     asy_error_raise(L, ASY_RUNTIME_ERROR,
                     "create_task: the task factory returned a task that is in "
                     "a task group already");
+  if (t == g->parent || t->fut.loop != g->loop)
+    asy_error_raise(L, ASY_RUNTIME_ERROR,
+                    "create_task: the task factory returned %s",
+                    t == g->parent ? "the task that made the task group"
+                                   : "a task of a different event loop");
   if (g->state != ASY_GROUP_FINISHED && asy_group_reserve(g))
     return;
   asy_future_cancel(&t->fut);

@@ -45,6 +45,32 @@ describe("a task group", function()
     assert.equal("value", task:await())
   end)
 
+  ait("refuses what a task factory should not return", function()
+    local loop, other = asyncio.get_running_loop(), asyncio.new_event_loop()
+    local kept = asyncio.TaskGroup()
+    local child = kept:create_task(asyncio.sleep, 0)
+    local results = {
+      ["a task of a different event loop"] = other:create_task(asyncio.sleep, 0),
+      ["the task that made the task group"] = asyncio.current_task(),
+      ["a task that is in a task group already"] = child,
+    }
+    for text, task in pairs(results) do
+      local group <close> = asyncio.TaskGroup()
+      loop:set_task_factory(function(_, coro)
+        coro:close()
+        return task
+      end)
+      local err = helper.raises(asyncio.RuntimeError, group.create_task, group, asyncio.sleep, 0)
+      loop:set_task_factory(nil)
+      assert.equal("create_task: the task factory returned " .. text, err.message)
+      assert.same({}, group:tasks())
+    end
+    do
+      local _ <close> = kept
+    end
+    other:close()
+  end)
+
   ait("that the last child leaves is finished", function()
     local group
     local late
