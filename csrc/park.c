@@ -60,11 +60,13 @@ static void below_culprit(lua_State *L, lua_State *at, const char *fname) {
 
 static asy_task *cannot_await(lua_State *L, asy_rt *rt, const char *fname) {
   asy_task *t = rt->task;
-  if (t == NULL)
+  if (t == NULL) {
     asy_error_raise(L, ASY_RUNTIME_ERROR,
                     "'%s' suspends and must be called in a task: start one "
                     "with asyncio.run(main)",
                     fname);
+    return NULL; /* never */
+  }
   if (t->fut.flags & ASY_KILLED)
     asy_error_raise(L, ASY_RUNTIME_ERROR,
                     "'%s' cannot suspend the task, whose event loop closes",

@@ -314,7 +314,8 @@ describe("a queue", function()
     local err = raises(asyncio.DeadlockError, asyncio.run, function()
       asyncio.Queue():get()
     end)
-    assert.matches("waits for an item of a queue: <Queue maxsize=0 getters=1> at .*queue_spec.lua", err.message)
+    local line = "waits for an item of a queue: <Queue maxsize=0 getters=1> at .*queue_spec.lua"
+    assert.matches(line, err.message)
   end)
 end)
 
