@@ -85,8 +85,8 @@ int asy_error_raise(lua_State *L, asy_class cls, const char *fmt, ...) {
 }
 
 
-void asy_error_os(lua_State *L, asy_rt *rt, int err, const char *syscall,
-                  const char *what) {
+void asy_error_osof(lua_State *L, asy_rt *rt, int err, const char *syscall,
+                    const char *field, const char *what) {
   char name[64], text[128];
   uv_err_name_r(err, name, sizeof(name));
   uv_strerror_r(err, text, sizeof(text));
@@ -103,8 +103,14 @@ void asy_error_os(lua_State *L, asy_rt *rt, int err, const char *syscall,
   lua_setfield(L, -2, "syscall");
   if (what != NULL) {
     lua_pushstring(L, what);
-    lua_setfield(L, -2, "address");
+    lua_setfield(L, -2, field);
   }
+}
+
+
+void asy_error_os(lua_State *L, asy_rt *rt, int err, const char *syscall,
+                  const char *what) {
+  asy_error_osof(L, rt, err, syscall, "address", what);
 }
 
 

@@ -27,9 +27,13 @@ void asy_error_push(lua_State *L, asy_rt *rt, asy_class cls, const char *fmt,
 int asy_error_raise(lua_State *L, asy_class cls, const char *fmt, ...);
 
 /* Pushes an OSError for a libuv error code: "<syscall> <what>: connection
-** refused (ECONNREFUSED)"; 'what', an address or a path, may be NULL. */
+** refused (ECONNREFUSED)"; 'what', an address, may be NULL. */
 void asy_error_os(lua_State *L, asy_rt *rt, int err, const char *syscall,
                   const char *what);
+
+/* The same where 'what' is no address: it is in the error's field 'field'. */
+void asy_error_osof(lua_State *L, asy_rt *rt, int err, const char *syscall,
+                    const char *field, const char *what);
 
 /* Whether the value at 'idx' is an instance of the class or of one below it.
 ** Safe on any value, never raises. */

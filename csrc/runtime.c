@@ -39,6 +39,7 @@ static const char *const kind_name[ASY_KINDS] = {
     [ASY_LIFOQUEUE] = "asyncio.LifoQueue",
     [ASY_PRIORITYQUEUE] = "asyncio.PriorityQueue",
     [ASY_GENERATOR] = "asyncio.Generator",
+    [ASY_SIGNALS] = "asyncio.Signals",
     [ASY_FUTURE] = "asyncio.Future",
     [ASY_GATHER] = "asyncio.Future",
     [ASY_SHIELD] = "asyncio.Future",

@@ -20,6 +20,7 @@
 
 #include "error.h"
 #include "pin.h"
+#include "sig.h"
 #include "task.h"
 
 /* Coroutines resume each other so deep at most, as LUAI_MAXCCALLS says. */
@@ -187,26 +188,27 @@ static void sigint_arrived(int signum) {
 }
 
 
-/* Takes the signal, unless the process ignores it. */
+/* Takes the signal, unless the process ignores it; while the program has a
+** handler of its own (sighandler.c), only once that is removed. */
 static bool take_signal(void) {
   struct sigaction action = {0};
-  if (sigaction(SIGINT, NULL, &old_action) != 0 ||
+  if (asy_sig_getaction(SIGINT, &old_action) != 0 ||
       old_action.sa_handler == SIG_IGN)
     return false;
   thread = pthread_self();
   action.sa_handler = sigint_arrived;
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;
-  return sigaction(SIGINT, &action, NULL) == 0;
+  return asy_sig_setaction(SIGINT, &action) == 0;
 }
 
 
 /* Puts the old disposition back, if nobody has set another since. */
 static void give_signal(void) {
   struct sigaction action;
-  if (sigaction(SIGINT, NULL, &action) == 0 &&
+  if (asy_sig_getaction(SIGINT, &action) == 0 &&
       action.sa_handler == sigint_arrived)
-    sigaction(SIGINT, &old_action, NULL);
+    asy_sig_setaction(SIGINT, &old_action);
 }
 
 #else

@@ -83,6 +83,9 @@ return {
   open_connection = core.open_connection,
   start_server = core.start_server,
 
+  -- signals
+  signals = core.signals,
+
   -- seeing inside
   capture_call_graph = core.capture_call_graph,
   format_call_graph = call_graph.format_call_graph,

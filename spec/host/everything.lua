@@ -334,6 +334,20 @@ local function streams()
   writer:wait_closed()
 end
 
+local function signals()
+  local loop = asyncio.get_running_loop()
+  loop:add_signal_handler("USR1", quiet, 1)
+  loop:add_signal_handler("SIGUSR1", quiet, 2)
+  assert(loop:remove_signal_handler "USR1")
+  loop:add_signal_handler("HUP", quiet)
+  local next, _, _, closing = asyncio.signals("USR1", "USR2")
+  local _ <close> = closing
+  local task = asyncio.create_task(next)
+  asyncio.sleep(0)
+  task:cancel()
+  settle(task)
+end
+
 local parts <const> = {
   tasks,
   futures,
@@ -350,6 +364,7 @@ local parts <const> = {
   callbacks,
   errors,
   streams,
+  signals,
 }
 
 -- A peer whose allocation failed may never answer.
@@ -370,7 +385,9 @@ local function leave_behind()
   loop:create_task(asyncio.sleep, 10)
   loop:call_later(10, quiet)
   local condition, barrier = asyncio.Condition(), asyncio.Barrier(2)
+  loop:add_signal_handler("USR2", quiet)
   loop:run_until_complete(function()
+    asyncio.create_task(asyncio.signals "USR2")
     local q, full = asyncio.Queue(), asyncio.Queue(1)
     full:put(1)
     for i = 1, 2 do

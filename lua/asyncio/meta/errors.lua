@@ -87,6 +87,7 @@ asyncio.LookupError = {}
 ---@field errno integer
 ---@field syscall string
 ---@field address? string
+---@field signal? string the name of a signal
 ---@field errors? asyncio.OSError[] where several addresses were tried
 asyncio.OSError = {}
 

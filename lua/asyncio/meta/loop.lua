@@ -137,6 +137,18 @@ function asyncio.EventLoop:add_writer(fd, fn, ...) end
 ---@return boolean removed whether there was one
 function asyncio.EventLoop:remove_writer(fd) end
 
+-- Calls fn(...) whenever the signal arrives; it replaces the function that was
+-- there. Raises OSError. As loop.add_signal_handler.
+---@param signal asyncio.Signal
+---@param fn function
+---@param ... any
+function asyncio.EventLoop:add_signal_handler(signal, fn, ...) end
+
+-- As loop.remove_signal_handler.
+---@param signal asyncio.Signal
+---@return boolean removed whether there was one
+function asyncio.EventLoop:remove_signal_handler(signal) end
+
 -- As asyncio.Handle.
 ---@class asyncio.Handle: asyncio.Class
 asyncio.Handle = {}
