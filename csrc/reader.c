@@ -134,20 +134,23 @@ static lua_Integer check_count(lua_State *L, int arg) {
 }
 
 
+lua_Integer asy_stream_count(lua_State *L, int arg) {
+  return is_all(L, arg) ? -1 : check_count(L, arg);
+}
+
+
 /* reader:read(n) */
 static int reader_read(lua_State *L) {
+  lua_Integer n;
   check_reader(L);
-  if (is_all(L, 2)) {
-    lua_settop(L, 1);
+  n = asy_stream_count(L, 2);
+  lua_settop(L, 1);
+  if (n < 0)
     return read_all(L, LUA_OK, 0);
-  } else {
-    lua_Integer n = check_count(L, 2);
-    lua_settop(L, 1);
-    if (n > 0)
-      return read_some(L, LUA_OK, (lua_KContext)n);
-    lua_pushliteral(L, "");
-    return 1;
-  }
+  if (n > 0)
+    return read_some(L, LUA_OK, (lua_KContext)n);
+  lua_pushliteral(L, "");
+  return 1;
 }
 
 /* }====== */

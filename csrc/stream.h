@@ -90,6 +90,10 @@ static inline size_t asy_stream_queued(const asy_stream *s) {
 /* Wakes the task that waits for data, if it has what it waits for. */
 void asy_reader_wake(asy_reader *r);
 
+/* How much a read is to give, the argument: a number of bytes, or -1 for all
+** there is, which is asked for by nothing, -1, "a" or "*a". */
+lua_Integer asy_stream_count(lua_State *L, int arg);
+
 /* The limit in the options at 'idx', a table or nil. */
 size_t asy_stream_limit(lua_State *L, int idx);
 

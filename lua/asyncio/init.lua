@@ -83,7 +83,8 @@ return {
   open_connection = core.open_connection,
   start_server = core.start_server,
 
-  -- signals
+  -- files and signals
+  fs = require "asyncio.fs",
   signals = core.signals,
 
   -- seeing inside
@@ -95,6 +96,7 @@ return {
   Coroutine = core.Coroutine,
   Context = core.Context,
   EventLoop = core.EventLoop,
+  File = core.File,
   Future = core.Future,
   Generator = core.Generator,
   Handle = core.Handle,

@@ -348,6 +348,31 @@ local function signals()
   settle(task)
 end
 
+local function files()
+  local fs, path = asyncio.fs, "build/everything.tmp" -- one that may stay behind
+  fs.write_file(path, "one\n")
+  fs.write_file(path, "one\ntwo\n", { atomic = true })
+  for name, kind in fs.scandir("spec/host", { recursive = true }) do
+    assert(name and kind == "file")
+  end
+  assert(fs.stat(path).size == 8)
+  assert(not asyncio.pcall(fs.rename, path .. "/no", path))
+  assert(not asyncio.pcall(fs.mkdtemp, path .. "/XXXXXX"))
+  local file <close> = fs.open(path, "r+")
+  local asking = asyncio.create_task(file.stat, file)
+  for line in file:lines() do
+    assert(#line == 3)
+  end
+  assert(file:write("x", 1):seek "set" == 0)
+  assert(#file:read "a" == 10)
+  local cancelled = asyncio.create_task(file.write, file, "y")
+  asyncio.sleep(0)
+  cancelled:cancel()
+  settle(cancelled)
+  settle(asking)
+  fs.unlink(path)
+end
+
 local parts <const> = {
   tasks,
   futures,
@@ -365,6 +390,7 @@ local parts <const> = {
   errors,
   streams,
   signals,
+  files,
 }
 
 -- A peer whose allocation failed may never answer.
@@ -387,6 +413,8 @@ local function leave_behind()
   local condition, barrier = asyncio.Condition(), asyncio.Barrier(2)
   loop:add_signal_handler("USR2", quiet)
   loop:run_until_complete(function()
+    asyncio.fs.open("/dev/null")
+    asyncio.create_task(asyncio.fs.read_file, "/dev/null")
     asyncio.create_task(asyncio.signals "USR2")
     local q, full = asyncio.Queue(), asyncio.Queue(1)
     full:put(1)

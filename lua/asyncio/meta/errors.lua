@@ -87,6 +87,8 @@ asyncio.LookupError = {}
 ---@field errno integer
 ---@field syscall string
 ---@field address? string
+---@field path? string of a file
+---@field dest? string the other path, where there are two
 ---@field signal? string the name of a signal
 ---@field errors? asyncio.OSError[] where several addresses were tried
 asyncio.OSError = {}
