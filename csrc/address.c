@@ -1,17 +1,58 @@
 /*
-** IPv4 and IPv6 addresses.
+** IPv4 and IPv6 addresses, and those of Unix sockets.
 */
 #include "address.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #define TYPE_NAME "asyncio.Address"
 
 
-size_t asy_address_size(const struct sockaddr *address) {
-  return address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                        : sizeof(struct sockaddr_in);
+static_assert(sizeof(struct sockaddr_un) < sizeof(struct sockaddr_storage),
+              "a path ends within the storage, which is zero after it");
+
+
+const char *asy_address_getpath(const struct sockaddr *address) {
+  return ((const struct sockaddr_un *)address)->sun_path;
+}
+
+
+bool asy_address_path(const char *path, struct sockaddr_storage *address) {
+  struct sockaddr_un *un = (struct sockaddr_un *)address;
+  size_t n = strlen(path);
+  memset(address, 0, sizeof(*address));
+  if (n >= sizeof(un->sun_path))
+    return false;
+  un->sun_family = AF_UNIX;
+  memcpy(un->sun_path, path, n);
+  return true;
+}
+
+
+void asy_address_local(int fd, struct sockaddr_storage *address) {
+  socklen_t n = sizeof(*address);
+  memset(address, 0, sizeof(*address));
+  if (getsockname(fd, (struct sockaddr *)address, &n) != 0)
+    address->ss_family = AF_UNSPEC;
+}
+
+
+void asy_address_peer(int fd, struct sockaddr_storage *address) {
+  socklen_t n = sizeof(*address);
+  memset(address, 0, sizeof(*address));
+  if (getpeername(fd, (struct sockaddr *)address, &n) != 0)
+    address->ss_family = AF_UNSPEC;
+}
+
+
+bool asy_address_known(const struct sockaddr *address) {
+  if (address->sa_family == AF_UNIX)
+    return *asy_address_getpath(address) != '\0';
+  return address->sa_family == AF_INET || address->sa_family == AF_INET6;
 }
 
 
@@ -54,6 +95,10 @@ void asy_address_setport(struct sockaddr *address, int port) {
 
 void asy_address_format(const struct sockaddr *address, char *text) {
   char host[64];
+  if (address->sa_family == AF_UNIX) {
+    snprintf(text, ASY_ADDRESS_TEXT, "%s", asy_address_getpath(address));
+    return;
+  }
   get_host(address, host, sizeof(host));
   snprintf(text, ASY_ADDRESS_TEXT,
            address->sa_family == AF_INET6 ? "[%s]:%d" : "%s:%d", host,
@@ -77,8 +122,12 @@ static int address_tostring(lua_State *L) {
 
 void asy_address_push(lua_State *L, const struct sockaddr *address) {
   char host[64];
-  if (address->sa_family != AF_INET && address->sa_family != AF_INET6) {
+  if (!asy_address_known(address)) {
     lua_pushnil(L);
+    return;
+  }
+  if (address->sa_family == AF_UNIX) {
+    lua_pushstring(L, asy_address_getpath(address));
     return;
   }
   get_host(address, host, sizeof(host));

@@ -1,17 +1,20 @@
 /*
-** Network addresses, in C and as Lua tables {host=, port=, family=}.
+** Addresses in C and in Lua: tables {host=, port=, family=}, and the paths of
+** Unix sockets as strings.
 */
 #ifndef asy_address_h
 #define asy_address_h
 
 #include "runtime.h"
 
-#define ASY_ADDRESS_TEXT 80 /* bytes that hold any address as text */
+#define ASY_ADDRESS_TEXT 128 /* bytes that hold any address as text */
 
-/* Writes "host:port" or "[host]:port" into 'text', of ASY_ADDRESS_TEXT bytes. */
+/* Writes "host:port", "[host]:port" or the path into 'text', which has
+** ASY_ADDRESS_TEXT bytes. */
 void asy_address_format(const struct sockaddr *address, char *text);
 
-/* Pushes the address as a table, or nil for one of no known family. */
+/* Pushes the address as a table or a path; nil for one of no known family and
+** for a Unix socket without a path. */
 void asy_address_push(lua_State *L, const struct sockaddr *address);
 
 /* Reads a numeric host; false when it is a name. */
@@ -24,8 +27,19 @@ int asy_address_port(const struct sockaddr *address);
 /* Whether both are the same host and port. */
 bool asy_address_equal(const struct sockaddr *a, const struct sockaddr *b);
 
-/* The size of an address of that family. */
-size_t asy_address_size(const struct sockaddr *address);
+/* Whether there is anything to show: a known family, and a path. */
+bool asy_address_known(const struct sockaddr *address);
+
+/* The address of a socket's own end, or of its peer; of no family when the
+** descriptor is no socket, or the end has none. */
+void asy_address_local(int fd, struct sockaddr_storage *address);
+void asy_address_peer(int fd, struct sockaddr_storage *address);
+
+/* Makes the address of a path; false when it is too long for one. */
+bool asy_address_path(const char *path, struct sockaddr_storage *address);
+
+/* The path in the address of a Unix socket. */
+const char *asy_address_getpath(const struct sockaddr *address);
 
 /* Whether the value is a host: a string without zeros, which would end it. */
 bool asy_address_ishost(lua_State *L, int idx);

@@ -1,16 +1,13 @@
 /*
-** open_connection: happy eyeballs (RFC 8305) over the addresses of a host. The
-** attempts run in C; the task sleeps until one has won or all have failed.
+** Connecting: happy eyeballs (RFC 8305) over a list of addresses. The attempts
+** run in C; the task sleeps until one has won or all have failed.
 */
-#include <string.h>
+#include "connect.h"
 
 #include "address.h"
-#include "await.h"
-#include "dns.h"
 #include "error.h"
-#include "stream.h"
 
-#define DELAY 0.25 /* seconds until the next address is tried as well */
+#define BUSY_DELAY 0.01 /* seconds until a Unix server may accept again */
 
 struct asy_connector;
 
@@ -36,8 +33,7 @@ typedef struct asy_connector {
   asy_timer timer;
   asy_list attempts;
   connect_attempt *winner;
-  struct sockaddr_storage local; /* family 0: any */
-  lua_Number delay;
+  asy_connect_how how;
   int n, next;
   connect_target target[];
 } asy_connector;
@@ -82,7 +78,8 @@ static void wake_if_over(asy_connector *c) {
 
 static void attempt_win(asy_connector *c, connect_attempt *a) {
   asy_list_remove(&a->link);
-  uv_tcp_nodelay(&a->s.h.uv.tcp, 1);
+  if (a->s.h.uv.any.type == UV_TCP)
+    uv_tcp_nodelay(&a->s.h.uv.tcp, 1);
   if (asy_list_linked(&c->timer.link))
     asy_loop_unsettimer(c->loop, &c->timer);
   while (!asy_list_empty(&c->attempts))
@@ -92,6 +89,28 @@ static void attempt_win(asy_connector *c, connect_attempt *a) {
 
 
 static void try_next(asy_connector *c);
+static void delay_over(asy_timer *timer);
+
+
+static const struct sockaddr *address_of(const asy_connector *c, int target) {
+  return (const struct sockaddr *)&c->target[target].address;
+}
+
+
+/* The attempt failed. A Unix server with too many connections to accept makes
+** nobody wait: asking again later is left. */
+static void attempt_fail(asy_connector *c, connect_attempt *a, int status) {
+  int target = a->target;
+  c->target[target].error = status;
+  asy_handle_close(&a->s.h);
+  if (status == UV_EAGAIN && address_of(c, target)->sa_family == AF_UNIX) {
+    c->next = target;
+    asy_loop_settimer(c->loop, &c->timer, asy_loop_after(BUSY_DELAY),
+                      delay_over);
+    return;
+  }
+  try_next(c);
+}
 
 
 static void attempt_done(uv_connect_t *req, int status) {
@@ -99,29 +118,45 @@ static void attempt_done(uv_connect_t *req, int status) {
   asy_connector *c = a->owner;
   if (c == NULL)
     return; /* it was given up */
-  if (status == 0) {
+  if (status == 0)
     attempt_win(c, a);
-  } else {
-    c->target[a->target].error = status;
-    asy_handle_close(&a->s.h);
-    try_next(c);
-  }
+  else
+    attempt_fail(c, a, status);
   wake_if_over(c);
 }
 
 
-static int attempt_connect(asy_connector *c, connect_attempt *a) {
-  const struct sockaddr *to =
-      (const struct sockaddr *)&c->target[a->target].address;
+static int connect_tcp(asy_connector *c, connect_attempt *a,
+                       const struct sockaddr *to) {
   int err = uv_tcp_init(c->loop->engine->uv, &a->s.h.uv.tcp);
   if (err != 0)
     return err;
   asy_handle_opened(&a->s.h);
-  if (c->local.ss_family != 0)
-    err = uv_tcp_bind(&a->s.h.uv.tcp, (const struct sockaddr *)&c->local, 0);
+  if (c->how.local.ss_family != 0)
+    err =
+        uv_tcp_bind(&a->s.h.uv.tcp, (const struct sockaddr *)&c->how.local, 0);
   if (err == 0)
     err = uv_tcp_connect(&a->req, &a->s.h.uv.tcp, to, attempt_done);
   return err;
+}
+
+
+static int connect_unix(asy_connector *c, connect_attempt *a,
+                        const struct sockaddr *to) {
+  int err = uv_pipe_init(c->loop->engine->uv, &a->s.h.uv.pipe, 0);
+  if (err != 0)
+    return err;
+  asy_handle_opened(&a->s.h);
+  uv_pipe_connect(&a->req, &a->s.h.uv.pipe, asy_address_getpath(to),
+                  attempt_done);
+  return 0;
+}
+
+
+static int attempt_connect(asy_connector *c, connect_attempt *a) {
+  const struct sockaddr *to = address_of(c, a->target);
+  return to->sa_family == AF_UNIX ? connect_unix(c, a, to)
+                                  : connect_tcp(c, a, to);
 }
 
 
@@ -160,7 +195,8 @@ static void try_next(asy_connector *c) {
   if (asy_list_linked(&c->timer.link))
     asy_loop_unsettimer(c->loop, &c->timer);
   if (c->next < c->n)
-    asy_loop_settimer(c->loop, &c->timer, asy_loop_after(c->delay), delay_over);
+    asy_loop_settimer(c->loop, &c->timer, asy_loop_after(c->how.delay),
+                      delay_over);
 }
 
 /* }====== */
@@ -194,63 +230,17 @@ static void set_targets(asy_connector *c, const struct sockaddr_storage *from,
 }
 
 
-/* The field 'local_addr' of the options at 'idx': a numeric host and a port. */
-static void get_local(lua_State *L, struct sockaddr_storage *local, int idx) {
-  int isint = 1;
-  lua_Integer port = 0;
-  if (lua_getfield(L, idx, "local_addr") == LUA_TNIL) {
-    lua_pop(L, 1);
-    return;
-  }
-  luaL_argcheck(L, lua_istable(L, -1), idx,
-                "field 'local_addr' must be a table {host=, port=}");
-  if (lua_getfield(L, -1, "port") != LUA_TNIL)
-    port = lua_tointegerx(L, -1, &isint);
-  lua_getfield(L, -2, "host");
-  luaL_argcheck(L,
-                isint && port >= 0 && port <= 65535 &&
-                    asy_address_ishost(L, -1) &&
-                    asy_address_parse(lua_tostring(L, -1), (int)port, local),
-                idx, "field 'local_addr' must have a numeric host and a port");
-  lua_pop(L, 3);
-}
-
-
-static void get_delay(lua_State *L, lua_Number *delay, int idx) {
-  if (lua_getfield(L, idx, "happy_eyeballs_delay") != LUA_TNIL) {
-    *delay = lua_tonumber(L, -1);
-    luaL_argcheck(L, lua_isnumber(L, -1) && *delay >= 0, idx,
-                  "field 'happy_eyeballs_delay' must be a number of seconds");
-  }
-  lua_pop(L, 1);
-}
-
-
-/* What the options at 'idx', a table or nil, say of the attempts. */
-static void get_options(lua_State *L, int idx, struct sockaddr_storage *local,
-                        lua_Number *delay) {
-  if (lua_isnil(L, idx))
-    return;
-  get_local(L, local, idx);
-  get_delay(L, delay, idx);
-}
-
-
-/* Pushes a connector for the addresses of the lookup. */
-static asy_connector *connector_new(lua_State *L, asy_rt *rt, asy_loop *loop,
-                                    const struct asy_lookup *lookup,
-                                    int options) {
-  int n;
-  const struct sockaddr_storage *from = asy_dns_addresses(lookup, &n);
+/* Pushes a connector for the addresses. */
+static asy_connector *connector_new(lua_State *L, asy_task *t,
+                                    const struct sockaddr_storage *to, int n,
+                                    const asy_connect_how *how) {
   asy_connector *c = (asy_connector *)asy_new(
-      L, rt, ASY_CONNECTOR,
+      L, t->fut.rt, ASY_CONNECTOR,
       sizeof(asy_connector) + (size_t)n * sizeof(connect_target), 0);
   asy_list_init(&c->attempts);
-  c->loop = loop;
-  c->delay = DELAY;
-  get_options(L, options, &c->local, &c->delay);
-  if (n > 0)
-    set_targets(c, from, n);
+  c->loop = t->fut.loop;
+  c->how = *how;
+  set_targets(c, to, n);
   return c;
 }
 
@@ -272,7 +262,7 @@ static const asy_wait connect_wait = {"connect", connector_abort};
 
 static void push_error(lua_State *L, asy_connector *c, int i) {
   char text[ASY_ADDRESS_TEXT];
-  asy_address_format((const struct sockaddr *)&c->target[i].address, text);
+  asy_address_format(address_of(c, i), text);
   asy_error_os(L, c->rt, c->target[i].error, "connect", text);
 }
 
@@ -289,16 +279,10 @@ static int raise_errors(lua_State *L, asy_connector *c) {
   return lua_error(L);
 }
 
-/* }====== */
 
-
-/* {====== open_connection ====== */
-
-/* Stack: host, port, options, the lookup, the connector. */
-static int connected(lua_State *L, int status, lua_KContext ctx) {
-  asy_connector *c = (asy_connector *)lua_touserdata(L, 5);
+static int connected(lua_State *L, int status, lua_KContext idx) {
+  asy_connector *c = (asy_connector *)lua_touserdata(L, (int)idx);
   connect_attempt *a = c->winner;
-  (void)ctx;
   if (status == LUA_YIELD) {
     asy_resumed(L, c->rt->task);
     if (asy_iscancelled(c->rt->task))
@@ -307,7 +291,7 @@ static int connected(lua_State *L, int status, lua_KContext ctx) {
   }
   if (a == NULL)
     return raise_errors(L, c);
-  asy_stream_push(L, c->rt, &a->s, asy_stream_limit(L, 3));
+  asy_stream_push(L, &a->s, c->how.limit);
   c->winner = NULL;
   a->owner = NULL;
   a->s.h.detach = a->detach;
@@ -315,58 +299,22 @@ static int connected(lua_State *L, int status, lua_KContext ctx) {
 }
 
 
-static int resolved(lua_State *L, int status, lua_KContext ctx) {
-  asy_rt *rt = asy_rt_up(L);
-  asy_task *t = rt->task;
-  struct asy_lookup *lookup = (struct asy_lookup *)lua_touserdata(L, 4);
-  asy_connector *c;
-  (void)ctx;
-  if (status == LUA_YIELD)
-    asy_woken(L, t);
-  asy_dns_check(L, lookup);
-  c = connector_new(L, rt, t->fut.loop, lookup, 3);
-  if (c->n == 0)
-    return asy_error_raise(L, ASY_OS_ERROR, "connect: the host has no address");
+int asy_connect(lua_State *L, asy_task *t, const struct sockaddr_storage *to,
+                int n, const asy_connect_how *how) {
+  asy_connector *c = connector_new(L, t, to, n, how);
+  int idx = lua_gettop(L);
   try_next(c);
   if (is_over(c))
-    return connected(L, LUA_OK, 0);
+    return connected(L, LUA_OK, idx);
   c->task = t;
-  return asy_park(L, t, &connect_wait, c, 0, connected);
-}
-
-
-/* open_connection(host, port, options) */
-static int open_connection(lua_State *L) {
-  asy_rt *rt = asy_rt_up(L);
-  const char *host = luaL_checkstring(L, 1);
-  int port = asy_address_checkport(L, 2), family;
-  struct sockaddr_storage local;
-  struct asy_lookup *lookup;
-  lua_Number delay;
-  asy_task *t;
-  luaL_argcheck(L, asy_address_ishost(L, 1), 1, "invalid host");
-  lua_settop(L, 3);
-  asy_stream_limit(L, 3);
-  get_options(L, 3, &local, &delay); /* errors come before the lookup */
-  family = asy_dns_family(L, 3);
-  t = asy_task_here(L, rt, "open_connection");
-  lookup = asy_dns_lookup(L, rt, t->fut.loop, host, port, family);
-  if (asy_dns_pending(lookup))
-    return asy_dns_wait(L, t, lookup, 0, resolved);
-  return resolved(L, LUA_OK, 0);
+  return asy_park(L, t, &connect_wait, c, idx, connected);
 }
 
 
 void asy_connect_open(lua_State *L) {
   static const luaL_Reg meta[] = {{"__gc", connector_gc}, {NULL, NULL}};
-  static const luaL_Reg funcs[] = {
-      {"open_connection", open_connection},
-      {NULL, NULL},
-  };
-  asy_dns_open(L);
   asy_newmeta(L, ASY_CONNECTOR, "asyncio.Connector", NULL, meta, 0);
   lua_pop(L, 1);
-  asy_setfuncs(L, funcs);
 }
 
 /* }====== */

@@ -2,14 +2,12 @@
 ** The listening sockets of a server. What they accept waits in a list until
 ** the drain starts its handler.
 */
-#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "address.h"
 #include "server.h"
-
-#ifndef _WIN32
-#include <sys/socket.h>
-#endif
+#include "unix.h"
 
 #define RETRY 1.0 /* seconds until there may be memory again */
 
@@ -17,7 +15,8 @@ typedef struct asy_listener {
   asy_handle h;
   asy_list link; /* among the server's */
   asy_server *server;
-  bool waits; /* a connection does, for which there was no memory */
+  bool waits;         /* a connection does, for which there was no memory */
+  asy_unix_file file; /* of a Unix socket */
 } asy_listener;
 
 
@@ -25,12 +24,24 @@ typedef struct asy_listener {
 static void listener_detach(asy_handle *h) {
   asy_listener *l = (asy_listener *)h;
   asy_list_remove(&l->link);
+  asy_unix_remove(&l->file);
   if (l->server->loop->closing)
     asy_server_close(l->server);
 }
 
 
 /* {====== Accepting ====== */
+
+/* Opens a handle for a connection of the listener's type. */
+static int client_init(asy_listener *l, asy_stream *s) {
+  uv_loop_t *uv = s->h.loop->engine->uv;
+  int err = l->h.uv.any.type == UV_TCP ? uv_tcp_init(uv, &s->h.uv.tcp)
+                                       : uv_pipe_init(uv, &s->h.uv.pipe, 0);
+  if (err == 0)
+    asy_handle_opened(&s->h);
+  return err;
+}
+
 
 /* Accepts one connection into a stream of the server. */
 static int listener_accept(asy_listener *l) {
@@ -39,16 +50,15 @@ static int listener_accept(asy_listener *l) {
   int err;
   if (s == NULL)
     return UV_ENOMEM;
-  err = uv_tcp_init(server->loop->engine->uv, &s->h.uv.tcp);
-  if (err == 0) {
-    asy_handle_opened(&s->h);
+  err = client_init(l, s);
+  if (err == 0)
     err = uv_accept(&l->h.uv.stream, &s->h.uv.stream);
-  }
   if (err != 0) {
     asy_handle_close(&s->h);
     return err;
   }
-  uv_tcp_nodelay(&s->h.uv.tcp, 1);
+  if (s->h.uv.any.type == UV_TCP)
+    uv_tcp_nodelay(&s->h.uv.tcp, 1);
   s->server = server;
   asy_list_append(&server->accepted, &s->client);
   return 0;
@@ -96,7 +106,7 @@ static void listener_ready(uv_stream_t *uv, int status) {
 /* {====== Sockets ====== */
 
 static int set_reuse_port(asy_listener *l) {
-#if defined(SO_REUSEPORT) && !defined(_WIN32)
+#ifdef SO_REUSEPORT
   int on = 1;
   uv_os_fd_t fd;
   int err = uv_fileno(&l->h.uv.any, &fd);
@@ -113,17 +123,39 @@ static int set_reuse_port(asy_listener *l) {
 
 
 /* libuv keeps the error of a bind for later; asking for the name shows it. */
-static int listener_bind(asy_listener *l, const struct sockaddr *address,
-                         bool reuse_port) {
+static int bind_tcp(asy_listener *l, const struct sockaddr *address,
+                    bool reuse_port) {
   bool v6 = address->sa_family == AF_INET6;
   struct sockaddr_storage name;
-  int n = sizeof(name), err = 0;
+  int n = sizeof(name);
+  int err =
+      uv_tcp_init_ex(l->h.loop->engine->uv, &l->h.uv.tcp, address->sa_family);
+  if (err != 0)
+    return err;
+  asy_handle_opened(&l->h);
   if (reuse_port)
     err = set_reuse_port(l);
   if (err == 0)
     err = uv_tcp_bind(&l->h.uv.tcp, address, v6 ? UV_TCP_IPV6ONLY : 0);
   if (err == 0)
     err = uv_tcp_getsockname(&l->h.uv.tcp, (struct sockaddr *)&name, &n);
+  return err;
+}
+
+
+/* libuv would unlink the path at the end, whoever has taken it over: it gets a
+** socket that is bound already. */
+static int bind_unix(asy_listener *l, const struct sockaddr *address) {
+  int fd, err = uv_pipe_init(l->h.loop->engine->uv, &l->h.uv.pipe, 0);
+  if (err != 0)
+    return err;
+  asy_handle_opened(&l->h);
+  fd = asy_unix_bind(address, &l->file);
+  if (fd < 0)
+    return fd;
+  err = uv_pipe_open(&l->h.uv.pipe, fd);
+  if (err != 0)
+    close(fd);
   return err;
 }
 
@@ -137,13 +169,9 @@ int asy_listen_bind(asy_server *server, const struct sockaddr *address,
     return UV_ENOMEM;
   l->server = server;
   l->h.detach = listener_detach;
-  err = uv_tcp_init_ex(server->loop->engine->uv, &l->h.uv.tcp,
-                       address->sa_family);
-  if (err == 0) {
-    asy_handle_opened(&l->h);
-    asy_list_append(&server->listeners, &l->link);
-    err = listener_bind(l, address, reuse_port);
-  }
+  asy_list_append(&server->listeners, &l->link);
+  err = address->sa_family == AF_UNIX ? bind_unix(l, address)
+                                      : bind_tcp(l, address, reuse_port);
   if (err != 0)
     asy_handle_close(&l->h);
   return err;
@@ -151,9 +179,8 @@ int asy_listen_bind(asy_server *server, const struct sockaddr *address,
 
 
 static void get_name(asy_listener *l, struct sockaddr_storage *name) {
-  int n = sizeof(*name);
-  memset(name, 0, sizeof(*name));
-  uv_tcp_getsockname(&l->h.uv.tcp, (struct sockaddr *)name, &n);
+  uv_os_fd_t fd;
+  asy_address_local(uv_fileno(&l->h.uv.any, &fd) == 0 ? fd : -1, name);
 }
 
 

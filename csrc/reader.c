@@ -22,6 +22,8 @@ static asy_future *read_abort(asy_task *t) {
   asy_reader *r = (asy_reader *)t->on;
   r->task = NULL;
   r->user = NULL;
+  if (r->stream != NULL)
+    asy_stream_flow(r->stream);
   return NULL;
 }
 
@@ -406,6 +408,24 @@ static int reader_ateof(lua_State *L) {
 }
 
 
+/* reader:get_extra_info(key, default) */
+static int reader_getextrainfo(lua_State *L) {
+  check_reader(L);
+  lua_settop(L, 3);
+  lua_getiuservalue(L, 1, ASY_READER_WRITER);
+  return asy_writer_extrainfo(L, (asy_writer *)lua_touserdata(L, 4));
+}
+
+
+/* reader:close(); nothing is left to be sent where one only reads */
+static int reader_close(lua_State *L) {
+  asy_reader *r = check_reader(L);
+  if (r->stream != NULL)
+    asy_stream_close(r->stream);
+  return 0;
+}
+
+
 static int reader_gc(lua_State *L) {
   asy_reader *r = check_reader(L);
   if (r->stream != NULL) {
@@ -435,9 +455,12 @@ void asy_reader_open(lua_State *L) {
       {"readline", reader_readline},
       {"lines", reader_lines},
       {"at_eof", reader_ateof},
+      {"close", reader_close},
+      {"get_extra_info", reader_getextrainfo},
       {NULL, NULL},
   };
   static const luaL_Reg meta[] = {
+      {"__close", reader_close},
       {"__gc", reader_gc},
       {"__tostring", reader_tostring},
       {NULL, NULL},

@@ -115,7 +115,7 @@ static void server_run(lua_State *L, asy_ready *e) {
   asy_listen_retry(server);
   while (!asy_list_empty(&server->accepted)) {
     asy_stream *s = asy_of(server->accepted.next, asy_stream, client);
-    asy_stream_push(L, rt, s, server->limit);
+    asy_stream_push(L, s, server->limit);
     start_handler(L, rt, base);
     if (s->writer != NULL) {
       asy_list_remove(&s->client);

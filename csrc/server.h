@@ -1,5 +1,5 @@
 /*
-** TCP servers.
+** Servers, on TCP and on Unix sockets.
 */
 #ifndef asy_server_h
 #define asy_server_h
@@ -33,7 +33,8 @@ typedef struct asy_server {
 
 /* {====== listen.c: the sockets ====== */
 
-/* Binds a socket to the address. Returns 0 or a libuv error. */
+/* Binds a socket to the address; of a Unix socket that of another is removed
+** first. Returns 0 or a libuv error. */
 int asy_listen_bind(asy_server *server, const struct sockaddr *address,
                     bool reuse_port);
 
@@ -49,7 +50,7 @@ int asy_listen_start(asy_server *server);
 /* Accepts connections for which there was no memory, unless it is too early. */
 void asy_listen_retry(asy_server *server);
 
-/* Closes all sockets. */
+/* Closes all sockets, and removes their files. */
 void asy_listen_close(asy_server *server);
 
 /* Pushes a list of the sockets' addresses. */
@@ -69,7 +70,19 @@ void asy_server_start(lua_State *L, asy_server *server);
 /* Accepts no more, and ends serve_forever. */
 void asy_server_close(asy_server *server);
 
+/* {====== startserver.c ====== */
+
+/* Pushes a new server with the handler at 1 and the options at 'options'. */
+asy_server *asy_server_new(lua_State *L, asy_rt *rt, asy_loop *loop,
+                           int options);
+
+/* The server, on the top, has its sockets: it lives until it is over, and
+** serves if the options say so. Raises an OSError. */
+void asy_server_bound(lua_State *L, asy_server *server, int options);
+
 /* Lua's start_server, for a closure with the runtime. */
 int asy_server_startserver(lua_State *L);
+
+/* }====== */
 
 #endif

@@ -11,10 +11,11 @@
 #define BACKLOG 100
 
 
-/* Pushes a new server with the handler at 1 and the options at 4. */
-static asy_server *server_new(lua_State *L, asy_rt *rt, asy_loop *loop) {
+asy_server *asy_server_new(lua_State *L, asy_rt *rt, asy_loop *loop,
+                           int options) {
   asy_server *server = (asy_server *)asy_new(
       L, rt, ASY_SERVER, sizeof(asy_server), ASY_SERVER_VALUES);
+  int idx = lua_gettop(L);
   lua_Integer backlog = BACKLOG;
   asy_list_init(&server->listeners);
   asy_list_init(&server->accepted);
@@ -22,34 +23,43 @@ static asy_server *server_new(lua_State *L, asy_rt *rt, asy_loop *loop) {
   asy_list_init(&server->closers);
   server->ready.ops = &asy_server_entry;
   server->loop = loop;
-  server->limit = asy_stream_limit(L, 4);
-  if (!lua_isnil(L, 4) && lua_getfield(L, 4, "backlog") != LUA_TNIL) {
+  server->limit = asy_stream_limit(L, options);
+  if (!lua_isnil(L, options) &&
+      lua_getfield(L, options, "backlog") != LUA_TNIL) {
     backlog = lua_tointeger(L, -1);
-    luaL_argcheck(L, backlog > 0 && backlog <= INT32_MAX, 4,
+    luaL_argcheck(L, backlog > 0 && backlog <= INT32_MAX, options,
                   "field 'backlog' must be a positive integer");
   }
-  lua_settop(L, 5);
+  lua_settop(L, idx);
   server->backlog = (int)backlog;
   lua_pushvalue(L, 1);
-  lua_setiuservalue(L, 5, ASY_SERVER_HANDLER);
+  lua_setiuservalue(L, idx, ASY_SERVER_HANDLER);
   asy_loop_push(L, loop);
-  lua_setiuservalue(L, 5, ASY_SERVER_LOOP);
+  lua_setiuservalue(L, idx, ASY_SERVER_LOOP);
   if (rt->contexts) {
     asy_context_copy(L, rt);
-    lua_setiuservalue(L, 5, ASY_SERVER_CONTEXT);
+    lua_setiuservalue(L, idx, ASY_SERVER_CONTEXT);
   }
   return server;
 }
 
 
-static bool get_flag(lua_State *L, const char *name, bool otherwise) {
+static bool get_flag(lua_State *L, int options, const char *name,
+                     bool otherwise) {
   bool is = otherwise;
-  if (lua_isnil(L, 4))
+  if (lua_isnil(L, options))
     return otherwise;
-  if (lua_getfield(L, 4, name) != LUA_TNIL)
+  if (lua_getfield(L, options, name) != LUA_TNIL)
     is = lua_toboolean(L, -1);
   lua_pop(L, 1);
   return is;
+}
+
+
+void asy_server_bound(lua_State *L, asy_server *server, int options) {
+  server->slot = asy_pin(L, server->rt, -1);
+  if (get_flag(L, options, "start_serving", true))
+    asy_server_start(L, server);
 }
 
 
@@ -68,7 +78,7 @@ static int raise_os(lua_State *L, asy_rt *rt, int err, const char *syscall,
 ** is left out. */
 static void bind_all(lua_State *L, asy_server *server,
                      const struct asy_lookup *lookup, bool everywhere) {
-  bool reuse_port = get_flag(L, "reuse_port", false);
+  bool reuse_port = get_flag(L, 4, "reuse_port", false);
   int n;
   const struct sockaddr_storage *all = asy_dns_addresses(lookup, &n);
   for (int i = 0; i < n; i++) {
@@ -123,9 +133,7 @@ static int bind_hosts(lua_State *L, int status, lua_KContext i) {
     lua_replace(L, 7);
   }
   lua_settop(L, 5);
-  server->slot = asy_pin(L, rt, 5);
-  if (get_flag(L, "start_serving", true))
-    asy_server_start(L, server);
+  asy_server_bound(L, server, 4);
   return 1;
 }
 
@@ -175,7 +183,7 @@ int asy_server_startserver(lua_State *L) {
   asy_stream_limit(L, 4); /* checks that the options are a table */
   check_hosts(L);
   t = asy_task_here(L, rt, "start_server");
-  server_new(L, rt, t->fut.loop);
+  asy_server_new(L, rt, t->fut.loop, 4);
   lua_pushboolean(L, everywhere);
   return bind_hosts(L, LUA_OK, 0);
 }

@@ -1,10 +1,13 @@
 /*
-** Streams: a libuv stream handle, the reader that owns what was received, and
-** the writer. The reader keeps the writer alive, whose collection closes the
-** connection. What differs between TCP, pipes and terminals is not known here.
+** Streams: the handle side, the reader that owns what was received, and the
+** writer. The reader keeps the writer alive, whose collection closes the stream;
+** where one only reads, nobody else has the writer. What differs between TCP,
+** pipes, terminals and files is not known here.
 */
 #ifndef asy_stream_h
 #define asy_stream_h
+
+#include <stdio.h>
 
 #include "buf.h"
 #include "handle.h"
@@ -40,39 +43,89 @@ typedef struct asy_writer {
   struct asy_stream *stream; /* NULL once closed */
   asy_list drainers;         /* tasks in drain */
   asy_list closers;          /* tasks in wait_closed */
+  const char *what;          /* for people, where there is no address */
   struct sockaddr_storage peer, local; /* family 0 when unknown */
 } asy_writer;
 
 #define ASY_WRITER_LOOP 1 /* user value: the loop */
 
+/* Which ways bytes go. */
+#define ASY_STREAM_READS 1
+#define ASY_STREAM_WRITES 2
+#define ASY_STREAM_BOTH 3
+
+/* How a kind moves bytes. None of these raises. */
+typedef struct asy_stream_ops {
+  /* Reads from now on, for asy_stream_received; 0 or a libuv error. */
+  int (*start)(struct asy_stream *s);
+  void (*stop)(struct asy_stream *s);
+  /* Sends what can be sent at once: how much that was, or a libuv error, which
+  ** is UV_EAGAIN when it was nothing. */
+  int (*send)(struct asy_stream *s, const char *data, size_t n);
+  /* Sends a copy of the bytes when it can, then calls asy_stream_sent; 0 or a
+  ** libuv error. */
+  int (*later)(struct asy_stream *s, const char *data, size_t n);
+  /* Bytes waiting to be sent. */
+  size_t (*queued)(const struct asy_stream *s);
+} asy_stream_ops;
+
 typedef struct asy_stream {
   asy_handle h;
+  const asy_stream_ops *ops;
   asy_reader *reader; /* NULL before they are made, and when collected */
   asy_writer *writer;
   struct asy_server *server; /* whose client it is, or NULL */
   asy_list client;           /* among its clients */
   uv_shutdown_t shutdown;
+  const char *what; /* for people, where there is no address */
+  FILE *before;     /* what is written there comes first, or NULL */
+  int fd;           /* the descriptor that the program knows; -1: libuv's */
+  uint8_t ways;
   bool reading;
   bool closing; /* closes when all is written */
+  bool lazy;    /* reads only while somebody waits for data */
+  bool shared;  /* the descriptor blocks, for others have it, too */
 } asy_stream;
 
 /* {====== stream.c ====== */
 
+/* The running loop. Raises a RuntimeError that names 'fname' when there is none,
+** or it closes. */
+asy_loop *asy_stream_loop(lua_State *L, const char *fname);
+
 /* A handle in state 'new', of a struct of 'size' bytes that begins with an
-** asy_stream; NULL without memory. */
+** asy_stream, for a stream of libuv; NULL without memory. */
 void *asy_stream_new(asy_loop *loop, size_t size);
 
-/* Pushes the reader and the writer of an open, connected handle, and starts to
-** read. May raise; then the handle is as it was. */
-void asy_stream_push(lua_State *L, asy_rt *rt, asy_stream *s, size_t limit);
+/* Pushes what belongs to a stream of those ways: a reader, a writer or both,
+** without a stream yet. May raise. */
+void asy_stream_make(lua_State *L, asy_loop *loop, int ways, size_t limit);
+
+/* Gives these objects, which stand from 'idx' on, an open, connected handle, and
+** starts to read. Never raises. */
+void asy_stream_attach(lua_State *L, asy_stream *s, int idx, int ways);
+
+/* Both, for both ways. May raise; then the handle is as it was. */
+void asy_stream_push(lua_State *L, asy_stream *s, size_t limit);
+
+/* Opens the handle, a new pipe of libuv, on the descriptor, which is the
+** stream's from then on, or is closed. Returns 0 or a libuv error. */
+int asy_stream_openfd(asy_stream *s, int fd);
 
 /* Reads if there is reason to, else not. */
 void asy_stream_flow(asy_stream *s);
+
+/* 'n' bytes were added to the reader's buffer; or it is a libuv error, UV_EOF
+** among them. */
+void asy_stream_received(asy_stream *s, ssize_t n);
 
 /* Sends the bytes: at once what the system takes, the rest from a copy. Returns
 ** 0 or a libuv error, after which the connection is lost; but for UV_ENOMEM
 ** when nothing was sent yet. */
 int asy_stream_write(asy_stream *s, const char *data, size_t n);
+
+/* Some of what was queued is sent, or it could not be: 0 or a libuv error. */
+void asy_stream_sent(asy_stream *s, int status);
 
 /* Closes once all is written. */
 void asy_stream_close(asy_stream *s);
@@ -80,9 +133,15 @@ void asy_stream_close(asy_stream *s);
 /* Closes now because of an error. */
 void asy_stream_lose(asy_stream *s, int error);
 
+/* Both ends let go of the handle: its 'detach'. */
+void asy_stream_detach(asy_handle *h);
+
+/* The descriptor, or -1. */
+int asy_stream_fd(const asy_stream *s);
+
 /* Bytes waiting to be sent. */
 static inline size_t asy_stream_queued(const asy_stream *s) {
-  return uv_stream_get_write_queue_size(&s->h.uv.stream);
+  return s->ops->queued(s);
 }
 
 /* }====== */
@@ -97,9 +156,15 @@ lua_Integer asy_stream_count(lua_State *L, int arg);
 /* The limit in the options at 'idx', a table or nil. */
 size_t asy_stream_limit(lua_State *L, int idx);
 
+/* What the stream of a writer is asked for by Lua, at 1, whichever of the two
+** objects that is: get_extra_info. */
+int asy_writer_extrainfo(lua_State *L, asy_writer *w);
+
 void asy_reader_open(lua_State *L);
 void asy_writer_open(lua_State *L);
 void asy_connect_open(lua_State *L);
+void asy_tcp_open(lua_State *L);
+void asy_unix_open(lua_State *L);
 void asy_server_open(lua_State *L);
 
 /* Opens all of them. */

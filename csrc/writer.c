@@ -17,6 +17,24 @@ static asy_writer *check_writer(lua_State *L) {
 }
 
 
+static bool is_known(const struct sockaddr_storage *address) {
+  return asy_address_known((const struct sockaddr *)address);
+}
+
+
+/* Where it leads to, for people: the peer's address; that of this end where it
+** is a path, which both share; else what the stream is. */
+static const char *whereto(const asy_writer *w, char *text) {
+  const struct sockaddr_storage *a = &w->peer;
+  if (a->ss_family == AF_UNIX && !is_known(a))
+    a = &w->local;
+  if (!is_known(a))
+    return w->what != NULL ? w->what : "?";
+  asy_address_format((const struct sockaddr *)a, text);
+  return text;
+}
+
+
 /* Raises the error that ended the connection, EPIPE if there was none. */
 static int raise_lost(lua_State *L, asy_writer *w, const char *fname) {
   asy_error_os(L, w->rt, w->error != 0 ? w->error : UV_EPIPE, fname, NULL);
@@ -28,10 +46,10 @@ static int raise_lost(lua_State *L, asy_writer *w, const char *fname) {
 
 /* The stream that can be written to, else an error of 'fname'. */
 static asy_stream *check_open(lua_State *L, asy_writer *w, const char *fname) {
-  if (asy_unlikely(w->stream == NULL || w->stream->closing))
-    raise_lost(L, w, fname);
   if (asy_unlikely(w->ended))
     asy_error_raise(L, ASY_RUNTIME_ERROR, "%s: after write_eof", fname);
+  if (asy_unlikely(w->stream == NULL || w->stream->closing))
+    raise_lost(L, w, fname);
   return w->stream;
 }
 
@@ -112,7 +130,7 @@ static void shut_down(uv_shutdown_t *req, int status) {
 }
 
 
-/* writer:write_eof() */
+/* writer:write_eof(); where one only writes, that closes it */
 static int writer_writeeof(lua_State *L) {
   asy_writer *w = check_writer(L);
   asy_stream *s = w->stream;
@@ -121,7 +139,10 @@ static int writer_writeeof(lua_State *L) {
   if (s == NULL || s->closing)
     return raise_lost(L, w, "write_eof");
   w->ended = true;
-  uv_shutdown(&s->shutdown, &s->h.uv.stream, shut_down);
+  if (s->ways == ASY_STREAM_WRITES)
+    asy_stream_close(s);
+  else
+    uv_shutdown(&s->shutdown, &s->h.uv.stream, shut_down);
   return 0;
 }
 
@@ -209,15 +230,14 @@ static int writer_gc(lua_State *L) {
   bool warns;
   if (s == NULL)
     return 0;
-  warns = s->h.loop->debug && !s->closing;
+  warns = s->h.loop->debug && !s->closing && s->fd < 0;
   s->writer = NULL;
   w->stream = NULL;
   asy_stream_close(s);
   if (warns) {
-    char peer[ASY_ADDRESS_TEXT] = "?";
-    if (w->peer.ss_family != 0)
-      asy_address_format((const struct sockaddr *)&w->peer, peer);
-    asy_report_warn(L, "stream to %s was collected while open", peer);
+    char text[ASY_ADDRESS_TEXT];
+    asy_report_warn(L, "stream to %s was collected while open",
+                    whereto(w, text));
   }
   return 0;
 }
@@ -225,33 +245,34 @@ static int writer_gc(lua_State *L) {
 /* }====== */
 
 
+int asy_writer_extrainfo(lua_State *L, asy_writer *w) {
+  const char *key = luaL_checkstring(L, 2);
+  int fd = w->stream != NULL ? asy_stream_fd(w->stream) : -1;
+  lua_settop(L, 3);
+  if (strcmp(key, "peername") == 0 && is_known(&w->peer))
+    asy_address_push(L, (const struct sockaddr *)&w->peer);
+  else if (strcmp(key, "sockname") == 0 && is_known(&w->local))
+    asy_address_push(L, (const struct sockaddr *)&w->local);
+  else if (strcmp(key, "fd") == 0 && fd >= 0)
+    lua_pushinteger(L, fd);
+  return 1;
+}
+
+
 /* writer:get_extra_info(key, default) */
 static int writer_getextrainfo(lua_State *L) {
-  asy_writer *w = check_writer(L);
-  const char *key = luaL_checkstring(L, 2);
-  uv_os_fd_t fd;
-  lua_settop(L, 3);
-  if (strcmp(key, "peername") == 0 && w->peer.ss_family != 0)
-    asy_address_push(L, (const struct sockaddr *)&w->peer);
-  else if (strcmp(key, "sockname") == 0 && w->local.ss_family != 0)
-    asy_address_push(L, (const struct sockaddr *)&w->local);
-  else if (strcmp(key, "fd") == 0 && w->stream != NULL &&
-           uv_fileno(&w->stream->h.uv.any, &fd) == 0)
-    lua_pushinteger(L, (lua_Integer)fd);
-  return 1;
+  return asy_writer_extrainfo(L, check_writer(L));
 }
 
 
 static int writer_tostring(lua_State *L) {
   asy_writer *w = check_writer(L);
-  char peer[ASY_ADDRESS_TEXT] = "?";
-  if (w->peer.ss_family != 0)
-    asy_address_format((const struct sockaddr *)&w->peer, peer);
+  char text[ASY_ADDRESS_TEXT];
   lua_pushfstring(L, "<StreamWriter %s to %s>",
                   w->stream == NULL    ? "closed"
                   : w->stream->closing ? "closing"
                                        : "open",
-                  peer);
+                  whereto(w, text));
   return 1;
 }
 

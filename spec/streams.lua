@@ -34,6 +34,28 @@ function streams.reader(pieces, opts)
   return here.reader, feeder, here, there
 end
 
+-- How many descriptors this process has open, or nil where nothing tells.
+function streams.descriptors()
+  local n = 0
+  for fd = 0, 1023 do
+    local file <close> = io.open("/proc/self/fdinfo/" .. fd)
+    n = n + (file and 1 or 0)
+  end
+  return n > 0 and n or nil
+end
+
+-- A path where there is nothing yet, removed at the end of a scope.
+function streams.path()
+  local name <const> = os.tmpname()
+  os.remove(name)
+  return name,
+    setmetatable({}, {
+      __close = function()
+        os.remove(name)
+      end,
+    })
+end
+
 -- A port on which nobody listens: that of a server that is closed.
 function streams.free_port()
   local server <const> = asyncio.start_server(function() end, "127.0.0.1", 0)

@@ -82,6 +82,8 @@ return {
   -- streams
   open_connection = core.open_connection,
   start_server = core.start_server,
+  open_unix_connection = core.open_unix_connection,
+  start_unix_server = core.start_unix_server,
 
   -- files and signals
   fs = require "asyncio.fs",

@@ -373,6 +373,17 @@ local function files()
   fs.unlink(path)
 end
 
+local function unix()
+  local path = os.tmpname()
+  os.remove(path)
+  local server <close> = asyncio.start_unix_server(echo, path)
+  local reader, writer <close> = asyncio.open_unix_connection(path)
+  writer:write "one\n"
+  assert(reader:readline() == "one\n" and writer:get_extra_info "peername" == path)
+  assert(tostring(server):find(path, 1, true) and tostring(writer):find(path, 1, true))
+  assert(not asyncio.pcall(asyncio.open_unix_connection, path .. "/none"))
+end
+
 local parts <const> = {
   tasks,
   futures,
@@ -391,6 +402,7 @@ local parts <const> = {
   streams,
   signals,
   files,
+  unix,
 }
 
 -- A peer whose allocation failed may never answer.
@@ -428,6 +440,9 @@ local function leave_behind()
     local server = asyncio.start_server(echo, "127.0.0.1", 0)
     local _, writer = asyncio.open_connection("127.0.0.1", server:sockets()[1].port)
     writer:write "something\n"
+    local path = os.tmpname()
+    asyncio.pcall(os.remove, path)
+    asyncio.start_unix_server(echo, path)
     asyncio.create_task(function()
       local _ <close> = asyncio.timeout(10)
       local group <close> = asyncio.TaskGroup()

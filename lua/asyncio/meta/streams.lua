@@ -41,8 +41,33 @@ function asyncio.open_connection(host, port, options) end
 ---@return asyncio.Server
 function asyncio.start_server(handler, host, port, options) end
 
+---@class asyncio.UnixConnectOptions
+---@field limit? integer bytes that the reader buffers, 65536 when missing
+
+-- Raises OSError. As asyncio.open_unix_connection. POSIX only.
+---@async
+---@param path string
+---@param options? asyncio.UnixConnectOptions
+---@return asyncio.StreamReader
+---@return asyncio.StreamWriter
+function asyncio.open_unix_connection(path, options) end
+
+---@class asyncio.UnixServerOptions
+---@field limit? integer bytes that a reader buffers, 65536 when missing
+---@field backlog? integer connections that wait to be accepted, 100 when missing
+---@field start_serving? boolean false: not before `start_serving()`
+
+-- A socket that is there already is removed first; the server's own is removed
+-- when it closes. Raises OSError. As asyncio.start_unix_server. POSIX only.
+---@async
+---@param handler fun(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
+---@param path string
+---@param options? asyncio.UnixServerOptions
+---@return asyncio.Server
+function asyncio.start_unix_server(handler, path, options) end
+
 -- Methods that wait raise OSError when the connection broke, and RuntimeError
--- when another task reads. As asyncio.StreamReader.
+-- when another task reads. A <close> variable closes it. As asyncio.StreamReader.
 ---@class asyncio.StreamReader: asyncio.Class
 asyncio.StreamReader = {}
 
@@ -80,6 +105,15 @@ function asyncio.StreamReader:lines() end
 ---@return boolean
 function asyncio.StreamReader:at_eof() end
 
+-- Closes what it reads from, a connection once all is sent.
+function asyncio.StreamReader:close() end
+
+-- As `writer:get_extra_info`.
+---@param key "peername" | "sockname" | "fd" | string
+---@param default? any
+---@return any value
+function asyncio.StreamReader:get_extra_info(key, default) end
+
 -- A <close> variable closes it and waits for that. As asyncio.StreamWriter.
 ---@class asyncio.StreamWriter: asyncio.Class
 asyncio.StreamWriter = {}
@@ -97,7 +131,8 @@ function asyncio.StreamWriter:writelines(list) end
 ---@async
 function asyncio.StreamWriter:drain() end
 
--- Closes the sending side once all is sent. As StreamWriter.write_eof.
+-- Closes the sending side once all is sent; a pipe's writer is closed then. As
+-- StreamWriter.write_eof.
 function asyncio.StreamWriter:write_eof() end
 
 -- Closes the connection once all is sent. As StreamWriter.close.
@@ -114,7 +149,7 @@ function asyncio.StreamWriter:is_closing() end
 -- As StreamWriter.get_extra_info.
 ---@param key "peername" | "sockname" | "fd" | string
 ---@param default? any
----@return any value asyncio.Address; the descriptor's number for "fd"
+---@return any value asyncio.Address or a path; the descriptor's number for "fd"
 function asyncio.StreamWriter:get_extra_info(key, default) end
 
 -- A <close> variable closes it and its connections, and waits for that. As
@@ -122,7 +157,8 @@ function asyncio.StreamWriter:get_extra_info(key, default) end
 ---@class asyncio.Server: asyncio.Class
 asyncio.Server = {}
 
--- Accepts no more connections; those there are stay. As Server.close.
+-- Accepts no more connections; those there are stay. Removes the file of a Unix
+-- socket, unless another has taken its place. As Server.close.
 function asyncio.Server:close() end
 
 -- Until it is closed and its connections are. As Server.wait_closed.
@@ -142,7 +178,7 @@ function asyncio.Server:start_serving() end
 function asyncio.Server:serve_forever() end
 
 -- As Server.sockets.
----@return asyncio.Address[] addresses it listens on
+---@return (asyncio.Address | string)[] addresses it listens on, the path of a Unix socket
 function asyncio.Server:sockets() end
 
 -- Closes the connections once all is sent. As Server.close_clients.

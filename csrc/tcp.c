@@ -1,0 +1,103 @@
+/*
+** open_connection: from a host and a port to a TCP connection.
+*/
+#include "address.h"
+#include "connect.h"
+#include "dns.h"
+#include "error.h"
+
+#define DELAY 0.25 /* seconds until the next address is tried as well */
+
+
+/* The field 'local_addr' of the options at 'idx': a numeric host and a port. */
+static void get_local(lua_State *L, struct sockaddr_storage *local, int idx) {
+  int isint = 1;
+  lua_Integer port = 0;
+  if (lua_getfield(L, idx, "local_addr") == LUA_TNIL) {
+    lua_pop(L, 1);
+    return;
+  }
+  luaL_argcheck(L, lua_istable(L, -1), idx,
+                "field 'local_addr' must be a table {host=, port=}");
+  if (lua_getfield(L, -1, "port") != LUA_TNIL)
+    port = lua_tointegerx(L, -1, &isint);
+  lua_getfield(L, -2, "host");
+  luaL_argcheck(L,
+                isint && port >= 0 && port <= 65535 &&
+                    asy_address_ishost(L, -1) &&
+                    asy_address_parse(lua_tostring(L, -1), (int)port, local),
+                idx, "field 'local_addr' must have a numeric host and a port");
+  lua_pop(L, 3);
+}
+
+
+static void get_delay(lua_State *L, lua_Number *delay, int idx) {
+  if (lua_getfield(L, idx, "happy_eyeballs_delay") != LUA_TNIL) {
+    *delay = lua_tonumber(L, -1);
+    luaL_argcheck(L, lua_isnumber(L, -1) && *delay >= 0, idx,
+                  "field 'happy_eyeballs_delay' must be a number of seconds");
+  }
+  lua_pop(L, 1);
+}
+
+
+/* What the options at 'idx', a table or nil, say of the connection. */
+static void get_options(lua_State *L, int idx, asy_connect_how *how) {
+  how->limit = asy_stream_limit(L, idx);
+  how->delay = DELAY;
+  how->local.ss_family = 0;
+  if (lua_isnil(L, idx))
+    return;
+  get_local(L, &how->local, idx);
+  get_delay(L, &how->delay, idx);
+}
+
+
+/* Stack: host, port, options, the lookup. */
+static int resolved(lua_State *L, int status, lua_KContext ctx) {
+  asy_rt *rt = asy_rt_up(L);
+  asy_task *t = rt->task;
+  struct asy_lookup *lookup = (struct asy_lookup *)lua_touserdata(L, 4);
+  const struct sockaddr_storage *all;
+  asy_connect_how how;
+  int n;
+  (void)ctx;
+  if (status == LUA_YIELD)
+    asy_woken(L, t);
+  asy_dns_check(L, lookup);
+  all = asy_dns_addresses(lookup, &n);
+  if (n == 0)
+    return asy_error_raise(L, ASY_OS_ERROR, "connect: the host has no address");
+  get_options(L, 3, &how);
+  return asy_connect(L, t, all, n, &how);
+}
+
+
+/* open_connection(host, port, options) */
+static int open_connection(lua_State *L) {
+  asy_rt *rt = asy_rt_up(L);
+  const char *host = luaL_checkstring(L, 1);
+  int port = asy_address_checkport(L, 2), family;
+  struct asy_lookup *lookup;
+  asy_connect_how how;
+  asy_task *t;
+  luaL_argcheck(L, asy_address_ishost(L, 1), 1, "invalid host");
+  lua_settop(L, 3);
+  get_options(L, 3, &how); /* errors come before the lookup */
+  family = asy_dns_family(L, 3);
+  t = asy_task_here(L, rt, "open_connection");
+  lookup = asy_dns_lookup(L, rt, t->fut.loop, host, port, family);
+  if (asy_dns_pending(lookup))
+    return asy_dns_wait(L, t, lookup, 0, resolved);
+  return resolved(L, LUA_OK, 0);
+}
+
+
+void asy_tcp_open(lua_State *L) {
+  static const luaL_Reg funcs[] = {
+      {"open_connection", open_connection},
+      {NULL, NULL},
+  };
+  asy_dns_open(L);
+  asy_setfuncs(L, funcs);
+}
