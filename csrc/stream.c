@@ -409,6 +409,7 @@ void asy_streams_open(lua_State *L) {
   asy_tcp_open(L);
   asy_server_open(L);
   asy_unix_open(L);
+  asy_pipe_open(L);
 }
 
 /* }====== */

@@ -165,6 +165,7 @@ void asy_writer_open(lua_State *L);
 void asy_connect_open(lua_State *L);
 void asy_tcp_open(lua_State *L);
 void asy_unix_open(lua_State *L);
+void asy_pipe_open(lua_State *L);
 void asy_server_open(lua_State *L);
 
 /* Opens all of them. */

@@ -67,6 +67,7 @@ build = {
         "csrc/nest.c",
         "csrc/park.c",
         "csrc/pin.c",
+        "csrc/pipe.c",
         "csrc/poll.c",
         "csrc/protect.c",
         "csrc/queue.c",

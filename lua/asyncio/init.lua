@@ -84,6 +84,8 @@ return {
   start_server = core.start_server,
   open_unix_connection = core.open_unix_connection,
   start_unix_server = core.start_unix_server,
+  pipe = core.pipe,
+  socketpair = core.socketpair,
 
   -- files and signals
   fs = require "asyncio.fs",

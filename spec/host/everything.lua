@@ -384,6 +384,18 @@ local function unix()
   assert(not asyncio.pcall(asyncio.open_unix_connection, path .. "/none"))
 end
 
+local function pipes()
+  local reader, writer <close> = asyncio.pipe()
+  writer:write "one\n"
+  assert(reader:readline() == "one\n" and reader:get_extra_info "fd")
+  reader:close()
+  local _, writer1, reader2, writer2 = asyncio.socketpair()
+  writer1:write(("x"):rep(20000))
+  writer1:close()
+  assert(#reader2:read "a" == 20000)
+  writer2:close()
+end
+
 local parts <const> = {
   tasks,
   futures,
@@ -403,6 +415,7 @@ local parts <const> = {
   signals,
   files,
   unix,
+  pipes,
 }
 
 -- A peer whose allocation failed may never answer.
@@ -440,6 +453,7 @@ local function leave_behind()
     local server = asyncio.start_server(echo, "127.0.0.1", 0)
     local _, writer = asyncio.open_connection("127.0.0.1", server:sockets()[1].port)
     writer:write "something\n"
+    asyncio.pipe()
     local path = os.tmpname()
     asyncio.pcall(os.remove, path)
     asyncio.start_unix_server(echo, path)

@@ -66,6 +66,24 @@ function asyncio.open_unix_connection(path, options) end
 ---@return asyncio.Server
 function asyncio.start_unix_server(handler, path, options) end
 
+---@class asyncio.PipeOptions
+---@field limit? integer bytes that a reader buffers, 65536 when missing
+
+-- The two ends of a pipe. Raises OSError, RuntimeError when no loop runs.
+---@param options? asyncio.PipeOptions
+---@return asyncio.StreamReader
+---@return asyncio.StreamWriter
+function asyncio.pipe(options) end
+
+-- Two connected ends, each with a reader and a writer. Raises OSError,
+-- RuntimeError when no loop runs. As socket.socketpair.
+---@param options? asyncio.PipeOptions
+---@return asyncio.StreamReader reader1
+---@return asyncio.StreamWriter writer1
+---@return asyncio.StreamReader reader2
+---@return asyncio.StreamWriter writer2
+function asyncio.socketpair(options) end
+
 -- Methods that wait raise OSError when the connection broke, and RuntimeError
 -- when another task reads. A <close> variable closes it. As asyncio.StreamReader.
 ---@class asyncio.StreamReader: asyncio.Class
