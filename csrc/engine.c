@@ -5,8 +5,10 @@
 ** the poll does not block; 'alarm' stands for all timers; 'wake' is for other
 ** threads and signals. When uv_run ends by itself, nothing can wake the loop.
 */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "handle.h"
@@ -260,8 +262,22 @@ static void ignore_sigpipe(void) {
 }
 
 
+/* A standard descriptor that is closed would be given to one of libuv's own,
+** which aborts when it closes that. */
+static void fill_standard(void) {
+  int fd;
+  do
+    fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0)
+    close(fd);
+}
+
+
 static int engine_init(asy_engine *e) {
-  int err = uv_loop_init(&e->own);
+  int err;
+  fill_standard();
+  err = uv_loop_init(&e->own);
   if (err != 0)
     return err;
   e->uv = &e->own;
@@ -303,10 +319,23 @@ int asy_engine_new(asy_loop *loop) {
 }
 
 
+/* Closes all handles, or lets them finish. */
+static void close_handles(asy_engine *e) {
+  while (!asy_list_empty(&e->handles)) {
+    asy_handle *h = asy_of(e->handles.next, asy_handle, link);
+    if (h->finish == NULL) {
+      asy_handle_close(h);
+    } else {
+      asy_list_remove(&h->link);
+      h->finish(h);
+    }
+  }
+}
+
+
 void asy_engine_free(asy_loop *loop) {
   asy_engine *e = loop->engine;
-  while (!asy_list_empty(&e->handles))
-    asy_handle_close(asy_of(e->handles.next, asy_handle, link));
+  close_handles(e);
   asy_req_cancelall(e);
   uv_close((uv_handle_t *)&e->drain, NULL);
   uv_close((uv_handle_t *)&e->kick, NULL);

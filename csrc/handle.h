@@ -28,6 +28,9 @@ typedef struct asy_handle {
   /* Told once that the handle starts to close: the owner forgets it, those who
   ** wait on it are woken. Neither raises nor runs Lua. */
   void (*detach)(struct asy_handle *h);
+  /* Called instead of closing when the loop closes, if not NULL: the handle is
+  ** to close by itself, for which the loop waits. */
+  void (*finish)(struct asy_handle *h);
   /* Frees what the kind holds besides the struct; may be NULL. */
   void (*release)(struct asy_handle *h);
   union {
@@ -39,6 +42,7 @@ typedef struct asy_handle {
     uv_udp_t udp;
     uv_poll_t poll;
     uv_signal_t signal;
+    uv_idle_t idle;
     uv_process_t process;
     uv_fs_event_t fs_event;
   } uv;

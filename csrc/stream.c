@@ -60,6 +60,11 @@ void asy_stream_close(asy_stream *s) {
 }
 
 
+void asy_stream_finish(asy_handle *h) {
+  asy_stream_close((asy_stream *)h);
+}
+
+
 void asy_stream_lose(asy_stream *s, int error) {
   if (s->reader != NULL && s->reader->error == 0)
     s->reader->error = error;
@@ -410,6 +415,7 @@ void asy_streams_open(lua_State *L) {
   asy_server_open(L);
   asy_unix_open(L);
   asy_pipe_open(L);
+  asy_stdio_open(L);
 }
 
 /* }====== */

@@ -136,6 +136,9 @@ void asy_stream_lose(asy_stream *s, int error);
 /* Both ends let go of the handle: its 'detach'. */
 void asy_stream_detach(asy_handle *h);
 
+/* The loop closes: the handle closes once all is written. A 'finish'. */
+void asy_stream_finish(asy_handle *h);
+
 /* The descriptor, or -1. */
 int asy_stream_fd(const asy_stream *s);
 
@@ -166,6 +169,7 @@ void asy_connect_open(lua_State *L);
 void asy_tcp_open(lua_State *L);
 void asy_unix_open(lua_State *L);
 void asy_pipe_open(lua_State *L);
+void asy_stdio_open(lua_State *L);
 void asy_server_open(lua_State *L);
 
 /* Opens all of them. */

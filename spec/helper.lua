@@ -138,7 +138,8 @@ end
 
 -- Runs Lua source in a process of its own, which is killed if it hangs.
 -- opts: stdin (text), env, args and options of the interpreter (tables), timeout
--- (seconds, 60 if missing).
+-- (seconds, 60 if missing), shell (a command line, in which %s is a command that
+-- runs the script, to connect it with others).
 -- Returns a table with stdout, stderr (in which the script is called "script"),
 -- and code, the exit status, or signal, the number of the signal that ended it.
 function helper.run_script(source, opts)
@@ -146,9 +147,12 @@ function helper.run_script(source, opts)
   local script, input, out, err = os.tmpname(), os.tmpname(), os.tmpname(), os.tmpname()
   write_file(script, helper.script(source))
   write_file(input, opts.stdin or "")
-  local line = ("%s <%s >%s 2>%s"):format(command(script, opts), input, out, err)
-  local _, how, number = os.execute(line)
+  local launcher = os.tmpname()
+  write_file(launcher, "exec " .. command(script, opts) .. "\n")
+  local line = (opts.shell or "exec %s"):gsub("%%s", "sh " .. launcher)
+  local _, how, number = os.execute(("{ %s\n} <%s >%s 2>%s"):format(line, input, out, err))
   os.remove(script)
+  os.remove(launcher)
   os.remove(input)
   local place = script:gsub("%p", "%%%0")
   local result = { stdout = read_and_remove(out) }

@@ -86,6 +86,9 @@ return {
   start_unix_server = core.start_unix_server,
   pipe = core.pipe,
   socketpair = core.socketpair,
+  stdin = core.stdin,
+  stdout = core.stdout,
+  stderr = core.stderr,
 
   -- files and signals
   fs = require "asyncio.fs",

@@ -396,6 +396,15 @@ local function pipes()
   writer2:close()
 end
 
+local function standard()
+  local reader = asyncio.stdin()
+  assert(reader == asyncio.stdin())
+  asyncio.pcall(asyncio.wait_for, reader.read, 0.001, reader, 1)
+  asyncio.stdout():write ""
+  asyncio.stdout():drain()
+  asyncio.stderr():write ""
+end
+
 local parts <const> = {
   tasks,
   futures,
@@ -416,6 +425,7 @@ local parts <const> = {
   files,
   unix,
   pipes,
+  standard,
 }
 
 -- A peer whose allocation failed may never answer.

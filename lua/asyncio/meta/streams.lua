@@ -84,6 +84,20 @@ function asyncio.pipe(options) end
 ---@return asyncio.StreamWriter writer2
 function asyncio.socketpair(options) end
 
+-- Standard input, whatever it is; the same reader at each call while a loop
+-- lives. Raises OSError, RuntimeError when no loop runs.
+---@return asyncio.StreamReader
+function asyncio.stdin() end
+
+-- Standard output. What was written is out when `run` returns. Raises OSError,
+-- RuntimeError when no loop runs.
+---@return asyncio.StreamWriter
+function asyncio.stdout() end
+
+-- Standard error; see `stdout`.
+---@return asyncio.StreamWriter
+function asyncio.stderr() end
+
 -- Methods that wait raise OSError when the connection broke, and RuntimeError
 -- when another task reads. A <close> variable closes it. As asyncio.StreamReader.
 ---@class asyncio.StreamReader: asyncio.Class
