@@ -157,7 +157,11 @@ static int ask(lua_State *L) {
 /* condition:wait_for(predicate, ...) */
 static int wait_for(lua_State *L) {
   check_condition(L);
-  luaL_checkany(L, 2);
+  if (asy_unlikely(!lua_isfunction(L, 2))) {
+    if (luaL_getmetafield(L, 2, "__call") == LUA_TNIL)
+      return asy_typeerror(L, 2, "function");
+    lua_pop(L, 1);
+  }
   asy_task_here(L, asy_rt_up(L), "wait_for");
   return ask(L);
 }

@@ -254,9 +254,13 @@ describe("a condition", function()
     helper.raises("bad argument #1 to 'notify'", function()
       condition:notify "all"
     end)
-    helper.raises("bad argument #1 to 'wait_for'", function()
-      condition:wait_for()
-    end)
+    for _, wrong in ipairs { false, 1, {} } do
+      helper.raises("bad argument #1 to 'wait_for' %(function expected, got ", function()
+        condition:wait_for(wrong or nil)
+      end)
+    end
+    local callable = setmetatable({}, { __call = function(_, x) return x end })
+    assert.equal(5, condition:wait_for(callable, 5))
   end)
 end)
 
@@ -333,7 +337,8 @@ describe("wait_for of a condition", function()
     local _ <close> = condition:acquire()
     assert.equal(err, helper.catch(condition.wait_for, condition, error, err))
     assert.is_true(condition:locked())
-    helper.raises("attempt to call a number", condition.wait_for, condition, 1)
+    helper.raises("bad argument #2.*function expected", condition.wait_for, condition, 1)
+    assert.is_true(condition:locked())
   end)
 
   ait("has a limit", function()
