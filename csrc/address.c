@@ -56,11 +56,25 @@ bool asy_address_known(const struct sockaddr *address) {
 }
 
 
-static void get_host(const struct sockaddr *address, char *host, size_t size) {
-  if (address->sa_family == AF_INET6)
-    uv_ip6_name((const struct sockaddr_in6 *)address, host, size);
-  else
-    uv_ip4_name((const struct sockaddr_in *)address, host, size);
+#define HOST_SIZE (INET6_ADDRSTRLEN + 1 + UV_IF_NAMESIZE)
+
+
+/* Writes the numeric host; one that is valid on a link alone has "%" and the
+** interface. */
+static void get_host(const struct sockaddr *address, char *host) {
+  const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)address;
+  if (address->sa_family != AF_INET6) {
+    uv_ip4_name((const struct sockaddr_in *)address, host, HOST_SIZE);
+    return;
+  }
+  uv_ip6_name(a6, host, HOST_SIZE);
+  if (a6->sin6_scope_id != 0) {
+    size_t n = strlen(host), size = UV_IF_NAMESIZE;
+    if (uv_if_indextoname(a6->sin6_scope_id, host + n + 1, &size) == 0)
+      host[n] = '%';
+    else
+      host[n] = '\0';
+  }
 }
 
 
@@ -94,12 +108,12 @@ void asy_address_setport(struct sockaddr *address, int port) {
 
 
 void asy_address_format(const struct sockaddr *address, char *text) {
-  char host[64];
+  char host[HOST_SIZE];
   if (address->sa_family == AF_UNIX) {
     snprintf(text, ASY_ADDRESS_TEXT, "%s", asy_address_getpath(address));
     return;
   }
-  get_host(address, host, sizeof(host));
+  get_host(address, host);
   snprintf(text, ASY_ADDRESS_TEXT,
            address->sa_family == AF_INET6 ? "[%s]:%d" : "%s:%d", host,
            asy_address_port(address));
@@ -120,8 +134,14 @@ static int address_tostring(lua_State *L) {
 }
 
 
+void asy_address_pushhost(lua_State *L, const struct sockaddr *address) {
+  char host[HOST_SIZE];
+  get_host(address, host);
+  lua_pushstring(L, host);
+}
+
+
 void asy_address_push(lua_State *L, const struct sockaddr *address) {
-  char host[64];
   if (!asy_address_known(address)) {
     lua_pushnil(L);
     return;
@@ -130,9 +150,8 @@ void asy_address_push(lua_State *L, const struct sockaddr *address) {
     lua_pushstring(L, asy_address_getpath(address));
     return;
   }
-  get_host(address, host, sizeof(host));
   lua_createtable(L, 0, 3);
-  lua_pushstring(L, host);
+  asy_address_pushhost(L, address);
   lua_setfield(L, -2, "host");
   lua_pushinteger(L, asy_address_port(address));
   lua_setfield(L, -2, "port");
@@ -164,4 +183,35 @@ int asy_address_checkport(lua_State *L, int arg) {
   luaL_argcheck(L, port >= 0 && port <= 65535, arg,
                 "port out of range (0 to 65535)");
   return (int)port;
+}
+
+
+int asy_address_badfield(lua_State *L, int idx, const char *name,
+                         const char *what) {
+  return luaL_argerror(
+      L, idx, lua_pushfstring(L, "field '%s' must have %s", name, what));
+}
+
+
+bool asy_address_field(lua_State *L, int idx, const char *name,
+                       const char *what, int *port) {
+  lua_Integer n = 0;
+  int isint = 1;
+  *port = 0;
+  if (lua_getfield(L, idx, name) == LUA_TNIL)
+    return false;
+  if (!lua_istable(L, -1))
+    luaL_argerror(
+        L, idx,
+        lua_pushfstring(L, "field '%s' must be a table {host=, port=}", name));
+  if (lua_getfield(L, -1, "port") != LUA_TNIL)
+    n = lua_tointegerx(L, -1, &isint);
+  lua_pop(L, 1);
+  lua_getfield(L, -1, "host");
+  lua_remove(L, -2);
+  if (!isint || n < 0 || n > 65535 ||
+      (!lua_isnil(L, -1) && !asy_address_ishost(L, -1)))
+    asy_address_badfield(L, idx, name, what);
+  *port = (int)n;
+  return true;
 }

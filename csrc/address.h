@@ -17,6 +17,9 @@ void asy_address_format(const struct sockaddr *address, char *text);
 ** for a Unix socket without a path. */
 void asy_address_push(lua_State *L, const struct sockaddr *address);
 
+/* Pushes its host alone, which is numeric. */
+void asy_address_pushhost(lua_State *L, const struct sockaddr *address);
+
 /* Reads a numeric host; false when it is a name. */
 bool asy_address_parse(const char *host, int port,
                        struct sockaddr_storage *address);
@@ -40,6 +43,17 @@ bool asy_address_path(const char *path, struct sockaddr_storage *address);
 
 /* The path in the address of a Unix socket. */
 const char *asy_address_getpath(const struct sockaddr *address);
+
+/* Pushes the host, a string without zeros or nil, of the address in the field of
+** the options at 'idx', a table; 'port' becomes its port, 0 when that is missing.
+** False when there is no such field. An argument error says that it "must have"
+** what is said. */
+bool asy_address_field(lua_State *L, int idx, const char *name,
+                       const char *what, int *port);
+
+/* Raises the argument error of such a field. */
+int asy_address_badfield(lua_State *L, int idx, const char *name,
+                         const char *what);
 
 /* Whether the value is a host: a string without zeros, which would end it. */
 bool asy_address_ishost(lua_State *L, int idx);

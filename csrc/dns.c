@@ -25,12 +25,23 @@ typedef struct asy_lookup {
   bool pending;
   int error;
   int n;
-  dns_req *req;   /* while pending */
+  const asy_wait *how;
+  dns_req *req;   /* holds the answer when it has ended; NULL if it failed */
   asy_task *task; /* who waits, or NULL */
-  struct sockaddr_storage *addresses;
+  struct sockaddr_storage *addresses; /* NULL: the numeric one */
   struct sockaddr_storage numeric;
-  char host[MAX_HOST];
+  char what[MAX_HOST]; /* is looked up */
 } asy_lookup;
+
+
+/* {====== Requests ====== */
+
+/* Frees a request that has ended, and its answer. */
+static void req_free(dns_req *req) {
+  if (req->r.uv.any.type == UV_GETADDRINFO)
+    uv_freeaddrinfo(req->r.uv.getaddrinfo.addrinfo);
+  free(req);
+}
 
 
 /* Copies the addresses; false without memory. */
@@ -50,80 +61,68 @@ static bool copy_addresses(asy_lookup *l, const struct addrinfo *list) {
 }
 
 
-static void lookup_done(uv_getaddrinfo_t *uv, int status,
-                        struct addrinfo *list) {
-  dns_req *req = (dns_req *)uv->data;
+/* The lookup has ended, and keeps what it has found in the request. */
+static void keep_answer(asy_lookup *l, dns_req *req, int status) {
+  l->pending = false;
+  l->error = status;
+  l->req = req;
+  if (status == 0 && req->r.uv.any.type == UV_GETADDRINFO &&
+      !copy_addresses(l, req->r.uv.getaddrinfo.addrinfo))
+    l->error = UV_ENOMEM;
+}
+
+
+static void req_done(dns_req *req, int status) {
   asy_lookup *l = req->lookup;
   asy_task *t;
   asy_req_ended(&req->r);
-  free(req);
-  if (l != NULL) {
-    t = l->task;
-    l->req = NULL;
-    l->task = NULL;
-    l->pending = false;
-    l->error = status;
-    if (status == 0 && !copy_addresses(l, list))
-      l->error = UV_ENOMEM;
-    if (t != NULL)
-      asy_unpark(t);
+  if (l == NULL) {
+    req_free(req);
+    return;
   }
-  uv_freeaddrinfo(list);
+  t = l->task;
+  l->task = NULL;
+  keep_answer(l, req, status);
+  if (t != NULL)
+    asy_unpark(t);
 }
 
 
-static int lookup_start(asy_lookup *l, asy_loop *loop, int port, int family) {
-  struct addrinfo hints = {0};
-  char service[16];
-  int err;
-  dns_req *req = (dns_req *)asy_req_new(loop, sizeof(dns_req));
-  if (req == NULL)
-    return UV_ENOMEM;
-  hints.ai_family = family;
-  hints.ai_socktype = SOCK_STREAM;
-  snprintf(service, sizeof(service), "%d", port);
-  err = uv_getaddrinfo(loop->engine->uv, &req->r.uv.getaddrinfo, lookup_done,
-                       l->host, service, &hints);
+static void found_addresses(uv_getaddrinfo_t *uv, int status,
+                            struct addrinfo *list) {
+  (void)list; /* it is in the request, too */
+  req_done((dns_req *)uv->data, status);
+}
+
+
+static void found_names(uv_getnameinfo_t *uv, int status, const char *host,
+                        const char *service) {
+  (void)host;
+  (void)service;
+  req_done((dns_req *)uv->data, status);
+}
+
+
+/* libuv took the request, or refused it; one that is not to use the pool has
+** ended. */
+static void req_begun(asy_lookup *l, dns_req *req, int err, bool ended) {
   if (err != 0) {
     free(req);
-    return err;
+    l->error = err;
+  } else if (ended) {
+    keep_answer(l, req, 0);
+  } else {
+    asy_req_started(&req->r);
+    req->lookup = l;
+    l->req = req;
+    l->pending = true;
   }
-  asy_req_started(&req->r);
-  req->lookup = l;
-  l->req = req;
-  l->pending = true;
-  return 0;
-}
-
-
-asy_lookup *asy_dns_lookup(lua_State *L, asy_rt *rt, asy_loop *loop,
-                           const char *host, int port, int family) {
-  asy_lookup *l =
-      (asy_lookup *)asy_new(L, rt, ASY_LOOKUP, sizeof(asy_lookup), 0);
-  size_t length = strlen(host);
-  if (length < MAX_HOST)
-    memcpy(l->host, host, length + 1);
-  else
-    l->error = UV_ENAMETOOLONG;
-  if (l->error == 0 && asy_address_parse(host, port, &l->numeric)) {
-    l->n = 1;
-    if (family != AF_UNSPEC && l->numeric.ss_family != family)
-      l->error = UV_EAI_ADDRFAMILY;
-  } else if (l->error == 0) {
-    l->error = lookup_start(l, loop, port, family);
-  }
-  return l;
-}
-
-
-bool asy_dns_pending(const asy_lookup *l) {
-  return l->pending;
 }
 
 
 /* The request goes on by itself if it cannot be cancelled. */
 static void lookup_abandon(asy_lookup *l) {
-  if (l->req != NULL) {
+  if (l->pending) {
     l->req->lookup = NULL;
     uv_cancel(&l->req->r.uv.any);
     l->req = NULL;
@@ -139,13 +138,132 @@ static asy_future *lookup_abort(asy_task *t) {
 }
 
 
-static const asy_wait lookup_wait = {"getaddrinfo", lookup_abort};
+static const asy_wait addresses_wait = {"getaddrinfo", lookup_abort};
+static const asy_wait names_wait = {"getnameinfo", lookup_abort};
+
+/* }====== */
+
+
+/* {====== Lookups ====== */
+
+/* Pushes a lookup. */
+static asy_lookup *lookup_new(lua_State *L, asy_rt *rt, const asy_wait *how,
+                              const char *what) {
+  size_t length = strlen(what);
+  asy_lookup *l =
+      (asy_lookup *)asy_new(L, rt, ASY_LOOKUP, sizeof(asy_lookup), 0);
+  l->how = how;
+  if (length < MAX_HOST)
+    memcpy(l->what, what, length + 1);
+  else
+    l->error = UV_ENAMETOOLONG;
+  return l;
+}
+
+
+/* Makes the lookup's request; NULL if it has failed. */
+static dns_req *lookup_req(asy_lookup *l, asy_loop *loop) {
+  dns_req *req;
+  if (l->error != 0)
+    return NULL;
+  req = (dns_req *)asy_req_new(loop, sizeof(dns_req));
+  if (req == NULL)
+    l->error = UV_ENOMEM;
+  return req;
+}
+
+
+/* Whether the host is numeric; the lookup fails if it is of another family. */
+static bool is_numeric(asy_lookup *l, const char *host, int port, int family) {
+  if (l->error != 0 || !asy_address_parse(host, port, &l->numeric))
+    return false;
+  if (family != AF_UNSPEC && l->numeric.ss_family != family)
+    l->error = UV_EAI_ADDRFAMILY;
+  return true;
+}
+
+
+static bool is_number(const char *service) {
+  size_t n = strspn(service, "0123456789");
+  return n > 0 && service[n] == '\0';
+}
+
+
+asy_lookup *asy_dns_resolve(lua_State *L, asy_rt *rt, asy_loop *loop,
+                            const char *host, const char *service,
+                            const struct addrinfo *hints) {
+  asy_lookup *l =
+      lookup_new(L, rt, &addresses_wait, host != NULL ? host : service);
+  struct addrinfo asked = *hints;
+  bool numeric = true;
+  dns_req *req;
+  if (host != NULL) {
+    numeric = is_numeric(l, host, 0, hints->ai_family);
+    if (numeric)
+      asked.ai_flags |= AI_NUMERICHOST;
+  }
+  numeric = numeric && (service == NULL || is_number(service));
+  req = lookup_req(l, loop);
+  if (req != NULL)
+    req_begun(l, req,
+              uv_getaddrinfo(loop->engine->uv, &req->r.uv.getaddrinfo,
+                             numeric ? NULL : found_addresses, host, service,
+                             &asked),
+              numeric);
+  return l;
+}
+
+
+asy_lookup *asy_dns_lookup(lua_State *L, asy_rt *rt, asy_loop *loop,
+                           const char *host, int port, int family, int type) {
+  asy_lookup *l = lookup_new(L, rt, &addresses_wait, host);
+  struct addrinfo hints = {0};
+  char service[16];
+  dns_req *req;
+  if (is_numeric(l, host, port, family)) {
+    l->n = 1;
+    return l;
+  }
+  req = lookup_req(l, loop);
+  hints.ai_family = family;
+  hints.ai_socktype = type;
+  snprintf(service, sizeof(service), "%d", port);
+  if (req != NULL)
+    req_begun(l, req,
+              uv_getaddrinfo(loop->engine->uv, &req->r.uv.getaddrinfo,
+                             found_addresses, host, service, &hints),
+              false);
+  return l;
+}
+
+
+asy_lookup *asy_dns_reverse(lua_State *L, asy_rt *rt, asy_loop *loop,
+                            const struct sockaddr *address, int flags) {
+  bool numeric = (flags & NI_NUMERICHOST) && (flags & NI_NUMERICSERV);
+  char text[ASY_ADDRESS_TEXT];
+  dns_req *req;
+  asy_lookup *l;
+  asy_address_format(address, text);
+  l = lookup_new(L, rt, &names_wait, text);
+  req = lookup_req(l, loop);
+  if (req != NULL)
+    req_begun(l, req,
+              uv_getnameinfo(loop->engine->uv, &req->r.uv.getnameinfo,
+                             numeric ? NULL : found_names, address, flags),
+              numeric);
+  return l;
+}
+
+
+bool asy_dns_pending(const asy_lookup *l) {
+  return l->pending;
+}
 
 
 int asy_dns_wait(lua_State *L, asy_task *t, asy_lookup *l, lua_KContext ctx,
                  lua_KFunction k) {
   l->task = t;
-  return asy_park(L, t, &lookup_wait, l, ctx, k);
+  return asy_park(L, t, l->how, l, ctx, k);
 }
 
 
@@ -157,7 +275,7 @@ bool asy_dns_failed(const asy_lookup *l) {
 void asy_dns_check(lua_State *L, const asy_lookup *l) {
   if (l->error == 0)
     return;
-  asy_error_os(L, l->rt, l->error, "getaddrinfo", l->host);
+  asy_error_os(L, l->rt, l->error, l->how->what, l->what);
   lua_error(L);
 }
 
@@ -165,6 +283,21 @@ void asy_dns_check(lua_State *L, const asy_lookup *l) {
 const struct sockaddr_storage *asy_dns_addresses(const asy_lookup *l, int *n) {
   *n = l->n;
   return l->addresses != NULL ? l->addresses : &l->numeric;
+}
+
+
+const struct addrinfo *asy_dns_list(const asy_lookup *l) {
+  return l->req->r.uv.getaddrinfo.addrinfo;
+}
+
+
+const char *asy_dns_host(const asy_lookup *l) {
+  return l->req->r.uv.getnameinfo.host;
+}
+
+
+const char *asy_dns_service(const asy_lookup *l) {
+  return l->req->r.uv.getnameinfo.service;
 }
 
 
@@ -191,6 +324,9 @@ int asy_dns_family(lua_State *L, int idx) {
 static int lookup_gc(lua_State *L) {
   asy_lookup *l = (asy_lookup *)asy_checkkind(L, 1, ASY_LOOKUP);
   lookup_abandon(l);
+  if (l->req != NULL)
+    req_free(l->req);
+  l->req = NULL;
   free(l->addresses);
   l->addresses = NULL;
   return 0;
@@ -202,3 +338,5 @@ void asy_dns_open(lua_State *L) {
   asy_newmeta(L, ASY_LOOKUP, "asyncio.Lookup", NULL, meta, 0);
   lua_pop(L, 1);
 }
+
+/* }====== */

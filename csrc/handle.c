@@ -3,7 +3,12 @@
 */
 #include "handle.h"
 
+#include <errno.h>
 #include <stdlib.h>
+
+#ifndef _WIN32
+#include <sys/socket.h>
+#endif
 
 
 void *asy_handle_new(asy_loop *loop, size_t size) {
@@ -18,6 +23,22 @@ void asy_handle_opened(asy_handle *h) {
   h->state = ASY_HANDLE_OPEN;
   h->uv.any.data = h;
   asy_list_append(&h->loop->engine->handles, &h->link);
+}
+
+
+int asy_handle_reuseport(asy_handle *h) {
+#if defined(SO_REUSEPORT) && !defined(_WIN32)
+  int on = 1;
+  uv_os_fd_t fd;
+  int err = uv_fileno(&h->uv.any, &fd);
+  if (err == 0 &&
+      setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)
+    err = uv_translate_sys_error(errno);
+  return err;
+#else
+  (void)h;
+  return UV_ENOTSUP;
+#endif
 }
 
 

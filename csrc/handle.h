@@ -55,6 +55,10 @@ void *asy_handle_new(asy_loop *loop, size_t size);
 /* To be called when uv_x_init succeeded: the handle is open. */
 void asy_handle_opened(asy_handle *h);
 
+/* Lets the open socket, before it is bound, share its port with others that do
+** so; returns 0 or a libuv error. */
+int asy_handle_reuseport(asy_handle *h);
+
 /* Starts closing, from any state; again is harmless. A new one is freed at
 ** once. The pointer must not be used afterwards. */
 void asy_handle_close(asy_handle *h);

@@ -105,23 +105,6 @@ static void listener_ready(uv_stream_t *uv, int status) {
 
 /* {====== Sockets ====== */
 
-static int set_reuse_port(asy_listener *l) {
-#ifdef SO_REUSEPORT
-  int on = 1;
-  uv_os_fd_t fd;
-  int err = uv_fileno(&l->h.uv.any, &fd);
-  if (err != 0)
-    return err;
-  if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)
-    return UV_EINVAL;
-  return 0;
-#else
-  (void)l;
-  return UV_ENOTSUP;
-#endif
-}
-
-
 /* libuv keeps the error of a bind for later; asking for the name shows it. */
 static int bind_tcp(asy_listener *l, const struct sockaddr *address,
                     bool reuse_port) {
@@ -134,7 +117,7 @@ static int bind_tcp(asy_listener *l, const struct sockaddr *address,
     return err;
   asy_handle_opened(&l->h);
   if (reuse_port)
-    err = set_reuse_port(l);
+    err = asy_handle_reuseport(&l->h);
   if (err == 0)
     err = uv_tcp_bind(&l->h.uv.tcp, address, v6 ? UV_TCP_IPV6ONLY : 0);
   if (err == 0)

@@ -44,21 +44,9 @@ asy_server *asy_server_new(lua_State *L, asy_rt *rt, asy_loop *loop,
 }
 
 
-static bool get_flag(lua_State *L, int options, const char *name,
-                     bool otherwise) {
-  bool is = otherwise;
-  if (lua_isnil(L, options))
-    return otherwise;
-  if (lua_getfield(L, options, name) != LUA_TNIL)
-    is = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  return is;
-}
-
-
 void asy_server_bound(lua_State *L, asy_server *server, int options) {
   server->slot = asy_pin(L, server->rt, -1);
-  if (get_flag(L, options, "start_serving", true))
+  if (asy_optflag(L, options, "start_serving", true))
     asy_server_start(L, server);
 }
 
@@ -78,7 +66,7 @@ static int raise_os(lua_State *L, asy_rt *rt, int err, const char *syscall,
 ** is left out. */
 static void bind_all(lua_State *L, asy_server *server,
                      const struct asy_lookup *lookup, bool everywhere) {
-  bool reuse_port = get_flag(L, 4, "reuse_port", false);
+  bool reuse_port = asy_optflag(L, 4, "reuse_port", false);
   int n;
   const struct sockaddr_storage *all = asy_dns_addresses(lookup, &n);
   for (int i = 0; i < n; i++) {
@@ -129,7 +117,8 @@ static int bind_hosts(lua_State *L, int status, lua_KContext i) {
       break;
     lua_settop(L, 6);
     lua_rawgeti(L, 2, i);
-    asy_dns_lookup(L, rt, t->fut.loop, lua_tostring(L, 7), port, family);
+    asy_dns_lookup(L, rt, t->fut.loop, lua_tostring(L, 7), port, family,
+                   SOCK_STREAM);
     lua_replace(L, 7);
   }
   lua_settop(L, 5);

@@ -11,23 +11,13 @@
 
 /* The field 'local_addr' of the options at 'idx': a numeric host and a port. */
 static void get_local(lua_State *L, struct sockaddr_storage *local, int idx) {
-  int isint = 1;
-  lua_Integer port = 0;
-  if (lua_getfield(L, idx, "local_addr") == LUA_TNIL) {
-    lua_pop(L, 1);
-    return;
-  }
-  luaL_argcheck(L, lua_istable(L, -1), idx,
-                "field 'local_addr' must be a table {host=, port=}");
-  if (lua_getfield(L, -1, "port") != LUA_TNIL)
-    port = lua_tointegerx(L, -1, &isint);
-  lua_getfield(L, -2, "host");
-  luaL_argcheck(L,
-                isint && port >= 0 && port <= 65535 &&
-                    asy_address_ishost(L, -1) &&
-                    asy_address_parse(lua_tostring(L, -1), (int)port, local),
-                idx, "field 'local_addr' must have a numeric host and a port");
-  lua_pop(L, 3);
+  static const char what[] = "a numeric host and a port";
+  int port;
+  if (asy_address_field(L, idx, "local_addr", what, &port) &&
+      (lua_isnil(L, -1) ||
+       !asy_address_parse(lua_tostring(L, -1), port, local)))
+    asy_address_badfield(L, idx, "local_addr", what);
+  lua_pop(L, 1);
 }
 
 
@@ -86,7 +76,7 @@ static int open_connection(lua_State *L) {
   get_options(L, 3, &how); /* errors come before the lookup */
   family = asy_dns_family(L, 3);
   t = asy_task_here(L, rt, "open_connection");
-  lookup = asy_dns_lookup(L, rt, t->fut.loop, host, port, family);
+  lookup = asy_dns_lookup(L, rt, t->fut.loop, host, port, family, SOCK_STREAM);
   if (asy_dns_pending(lookup))
     return asy_dns_wait(L, t, lookup, 0, resolved);
   return resolved(L, LUA_OK, 0);
@@ -98,6 +88,5 @@ void asy_tcp_open(lua_State *L) {
       {"open_connection", open_connection},
       {NULL, NULL},
   };
-  asy_dns_open(L);
   asy_setfuncs(L, funcs);
 }

@@ -94,6 +94,10 @@ return {
   fs = require "asyncio.fs",
   signals = core.signals,
 
+  -- names
+  getaddrinfo = core.getaddrinfo,
+  getnameinfo = core.getnameinfo,
+
   -- seeing inside
   capture_call_graph = core.capture_call_graph,
   format_call_graph = call_graph.format_call_graph,

@@ -405,6 +405,18 @@ local function standard()
   asyncio.stderr():write ""
 end
 
+local function names()
+  local list = asyncio.getaddrinfo("localhost", "80", { type = "stream", canonname = true })
+  assert(#list > 0 and tostring(list[1]):find ":80$")
+  asyncio.get_running_loop():getaddrinfo(nil, 80, { passive = true })
+  local task = asyncio.create_task(asyncio.getaddrinfo, "localhost")
+  asyncio.sleep(0)
+  task:cancel()
+  settle(task)
+  asyncio.getnameinfo("127.0.0.1", 80)
+  asyncio.getnameinfo(list[1], { numerichost = true, numericserv = true })
+end
+
 local parts <const> = {
   tasks,
   futures,
@@ -426,6 +438,7 @@ local parts <const> = {
   unix,
   pipes,
   standard,
+  names,
 }
 
 -- A peer whose allocation failed may never answer.
@@ -467,6 +480,7 @@ local function leave_behind()
     local path = os.tmpname()
     asyncio.pcall(os.remove, path)
     asyncio.start_unix_server(echo, path)
+    asyncio.create_task(asyncio.getaddrinfo, "localhost")
     asyncio.create_task(function()
       local _ <close> = asyncio.timeout(10)
       local group <close> = asyncio.TaskGroup()

@@ -149,6 +149,23 @@ function asyncio.EventLoop:add_signal_handler(signal, fn, ...) end
 ---@return boolean removed whether there was one
 function asyncio.EventLoop:remove_signal_handler(signal) end
 
+-- As asyncio.getaddrinfo, in a task of this loop. As loop.getaddrinfo.
+---@async
+---@param host string?
+---@param port? integer | string
+---@param options? asyncio.GetaddrinfoOptions
+---@return asyncio.AddressInfo[]
+function asyncio.EventLoop:getaddrinfo(host, port, options) end
+
+-- As asyncio.getnameinfo, in a task of this loop. As loop.getnameinfo.
+---@async
+---@param host string
+---@param port integer
+---@param options? asyncio.GetnameinfoOptions
+---@return string host
+---@return string service
+function asyncio.EventLoop:getnameinfo(host, port, options) end
+
 -- As asyncio.Handle.
 ---@class asyncio.Handle: asyncio.Class
 asyncio.Handle = {}
