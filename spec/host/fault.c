@@ -4,6 +4,7 @@
 */
 #include "fault.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -31,6 +32,24 @@ static bool fails(fault_kind kind) {
   atomic_store(&met, true);
   return true;
 }
+
+
+#if defined(__linux__)
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Takes the place of that of the C library: libuv sends datagrams with it. */
+__attribute__((visibility("default"))) ssize_t
+sendmsg(int fd, const struct msghdr *m, int flags) {
+  if (fails(FAULT_SEND)) {
+    errno = EAGAIN;
+    return -1;
+  }
+  return syscall(SYS_sendmsg, fd, m, flags);
+}
+
+#endif
 
 
 void fault_choose(fault_kind kind, long k, bool from) {

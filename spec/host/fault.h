@@ -1,6 +1,7 @@
 /*
 ** Memory that fails on demand: every allocation of a kind is counted while
-** the counters are armed, and the ones chosen fail.
+** the counters are armed, and the ones chosen fail. So does the sending of
+** datagrams.
 */
 #ifndef host_fault_h
 #define host_fault_h
@@ -11,9 +12,10 @@
 #include <lua.h>
 
 typedef enum {
-  FAULT_LUA, /* what Lua asks of its lua_Alloc */
-  FAULT_C,   /* malloc, calloc and realloc of the core itself */
-  FAULT_UV,  /* what libuv allocates */
+  FAULT_LUA,  /* what Lua asks of its lua_Alloc */
+  FAULT_C,    /* malloc, calloc and realloc of the core itself */
+  FAULT_UV,   /* what libuv allocates */
+  FAULT_SEND, /* a datagram, for which the system has no room */
   FAULT_KINDS
 } fault_kind;
 

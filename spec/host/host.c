@@ -32,6 +32,7 @@ static const char usage[] =
     "  --fail-from=K      that one and all after it\n"
     "  --fail-malloc=K    the K-th malloc of the core fails\n"
     "  --fail-uv-alloc=K  the K-th allocation of libuv fails\n"
+    "  --full-send=K      the K-th datagram finds no room at once (Linux)\n"
     "  --sweep=KIND       alloc, from, malloc or uv: run the script for every\n"
     "                     K until it meets no failure; a Lua error is a good\n"
     "                     end, os.exit with an error is not\n"
@@ -258,10 +259,9 @@ static bool parse_fault(const char *word) {
     fault_kind kind;
     bool from;
   } faults[] = {
-      {"--fail-alloc", FAULT_LUA, false},
-      {"--fail-from", FAULT_LUA, true},
-      {"--fail-malloc", FAULT_C, false},
-      {"--fail-uv-alloc", FAULT_UV, false},
+      {"--fail-alloc", FAULT_LUA, false}, {"--fail-from", FAULT_LUA, true},
+      {"--fail-malloc", FAULT_C, false},  {"--fail-uv-alloc", FAULT_UV, false},
+      {"--full-send", FAULT_SEND, false},
   };
   size_t i;
   for (i = 0; i < sizeof faults / sizeof *faults; i++) {
