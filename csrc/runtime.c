@@ -34,6 +34,7 @@ static const char *const kind_name[ASY_KINDS] = {
     [ASY_SERVER] = "asyncio.Server",
     [ASY_LOOKUP] = "asyncio.Lookup",
     [ASY_CONNECTOR] = "asyncio.Connector",
+    [ASY_ENDPOINT] = "asyncio.DatagramEndpoint",
     [ASY_GROUP] = "asyncio.TaskGroup",
     [ASY_QUEUE] = "asyncio.Queue",
     [ASY_LIFOQUEUE] = "asyncio.LifoQueue",

@@ -34,6 +34,7 @@ typedef enum asy_kind {
   ASY_SERVER,
   ASY_LOOKUP,
   ASY_CONNECTOR,
+  ASY_ENDPOINT,
   ASY_GROUP,
   ASY_QUEUE, /* queues: these three */
   ASY_LIFOQUEUE,

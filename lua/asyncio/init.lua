@@ -94,6 +94,9 @@ return {
   fs = require "asyncio.fs",
   signals = core.signals,
 
+  -- datagrams
+  open_datagram = core.open_datagram,
+
   -- names
   getaddrinfo = core.getaddrinfo,
   getnameinfo = core.getnameinfo,
@@ -106,6 +109,7 @@ return {
   -- classes
   Coroutine = core.Coroutine,
   Context = core.Context,
+  DatagramEndpoint = core.DatagramEndpoint,
   EventLoop = core.EventLoop,
   File = core.File,
   Future = core.Future,

@@ -417,6 +417,32 @@ local function names()
   asyncio.getnameinfo(list[1], { numerichost = true, numericserv = true })
 end
 
+-- Datagrams may be lost, as they are when there is no memory for them.
+local function datagrams()
+  local endpoint <close> = asyncio.open_datagram { local_addr = { host = "127.0.0.1" } }
+  local port = endpoint:get_extra_info("sockname").port
+  local peer = asyncio.open_datagram { remote_addr = { host = "localhost", port = port } }
+  assert(tostring(peer) ~= "")
+  local iteration = asyncio.create_task(function()
+    for _ in peer:datagrams() do
+    end
+  end)
+  endpoint:set_ttl(8)
+  for _ = 1, 3 do
+    peer:send "question"
+  end
+  asyncio.pcall(asyncio.wait_for, function()
+    local data, host, from = endpoint:recv()
+    assert(data == "question")
+    endpoint:send("answer", "localhost", from)
+    endpoint:send(("x"):rep(1000), host, from)
+    endpoint:recv()
+  end, 0.2)
+  asyncio.sleep(0)
+  peer:close()
+  settle(iteration)
+end
+
 local parts <const> = {
   tasks,
   futures,
@@ -439,6 +465,7 @@ local parts <const> = {
   pipes,
   standard,
   names,
+  datagrams,
 }
 
 -- A peer whose allocation failed may never answer.
@@ -480,6 +507,8 @@ local function leave_behind()
     local path = os.tmpname()
     asyncio.pcall(os.remove, path)
     asyncio.start_unix_server(echo, path)
+    local endpoint = asyncio.open_datagram()
+    asyncio.create_task(endpoint.recv, endpoint)
     asyncio.create_task(asyncio.getaddrinfo, "localhost")
     asyncio.create_task(function()
       local _ <close> = asyncio.timeout(10)
