@@ -56,6 +56,12 @@ bool asy_address_known(const struct sockaddr *address) {
 }
 
 
+size_t asy_address_size(const struct sockaddr *address) {
+  return address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                        : sizeof(struct sockaddr_in);
+}
+
+
 #define HOST_SIZE (INET6_ADDRSTRLEN + 1 + UV_IF_NAMESIZE)
 
 

@@ -30,6 +30,9 @@ int asy_address_port(const struct sockaddr *address);
 /* Whether both are the same host and port. */
 bool asy_address_equal(const struct sockaddr *a, const struct sockaddr *b);
 
+/* The size of a network address of that family. */
+size_t asy_address_size(const struct sockaddr *address);
+
 /* Whether there is anything to show: a known family, and a path. */
 bool asy_address_known(const struct sockaddr *address);
 
