@@ -118,7 +118,8 @@ static asy_scope *scope_take(asy_rt *rt) {
 
 static void scope_give(asy_scope *s) {
   s->id = 0;
-  asy_unpin(asy_rt_state(s->rt), s->rt, &s->slot);
+  if (asy_unlikely(s->slot != 0))
+    asy_unpin(asy_rt_state(s->rt), s->rt, &s->slot);
   s->link.next = (asy_list *)s->rt->scopes;
   s->rt->scopes = s;
 }
