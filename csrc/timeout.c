@@ -135,8 +135,8 @@ void asy_timeout_freeall(asy_rt *rt) {
 }
 
 
-static void scope_drop(asy_scope *s) {
-  scope_exit(s->task, s);
+static void scope_drop(asy_task *t, asy_scope *s) {
+  scope_exit(t, s);
   if (s->pooled)
     scope_give(s);
   else
@@ -146,7 +146,7 @@ static void scope_drop(asy_scope *s) {
 
 void asy_timeout_dropall(asy_task *t) {
   while (!asy_list_empty(&t->scopes))
-    scope_drop(asy_of(t->scopes.next, asy_scope, link));
+    scope_drop(t, asy_of(t->scopes.next, asy_scope, link));
 }
 
 
@@ -155,7 +155,7 @@ static void scope_due(asy_timer *timer) {
   asy_scope *s = asy_of(timer, asy_scope, timer);
   if (asy_unlikely(s->co != NULL) && lua_status(s->co) != LUA_YIELD &&
       !asy_task_isin(s->co))
-    scope_drop(s);
+    scope_drop(s->task, s);
   else
     scope_expire(s);
 }
