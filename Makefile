@@ -82,13 +82,15 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wundef -Wstrict-prototypes \
   -Wmissing-prototypes -Wwrite-strings -Wvla -Wconversion
 INCLUDES := $(addprefix -isystem ,$(sort $(LUA_INC) $(UV_INC)))
 COMPILE = $(CC) -std=gnu11 $(WARNINGS) $(WERROR) -fPIC -fvisibility=hidden \
-  $(INCLUDES) $(CPPFLAGS) $(CFLAGS)
+  $(CODE_FLAGS) $(INCLUDES) $(CPPFLAGS) $(CFLAGS)
 ifeq ($(shell uname -s),Darwin)
 # untested
 MODULE_FLAGS := -bundle -undefined dynamic_lookup
 HOST_FLAGS :=
 else
 MODULE_FLAGS := -shared
+# Lua's functions are called through their addresses, without a stub between
+CODE_FLAGS := -fno-plt
 # export Lua's functions to the modules a script loads; send the core's own
 # mallocs through the host, which can make them fail
 HOST_FLAGS := -Wl,-E -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc

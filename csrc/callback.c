@@ -207,7 +207,10 @@ static int call_when(lua_State *L, asy_loop *loop, uint64_t when) {
 
 
 lua_Number asy_checktime(lua_State *L, int arg) {
-  lua_Number n = luaL_checknumber(L, arg);
+  int isnum;
+  lua_Number n = lua_tonumberx(L, arg, &isnum);
+  if (asy_unlikely(!isnum))
+    return luaL_checknumber(L, arg); /* raises */
   luaL_argcheck(L, n == n, arg, "time expected, got nan");
   return n;
 }

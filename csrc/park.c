@@ -168,11 +168,12 @@ void asy_unpark(asy_task *t) {
 }
 
 
-int asy_park_turn(lua_State *L, asy_task *t, lua_KFunction k) {
+int asy_park_turn(lua_State *L, asy_task *t, lua_KContext ctx,
+                  lua_KFunction k) {
   static const asy_wait turn = {"sleep(0)", NULL};
   t->how = &turn;
   asy_loop_ready(t->fut.loop, &t->ready);
-  return lua_yieldk(L, 0, 0, k);
+  return lua_yieldk(L, 0, ctx, k);
 }
 
 

@@ -19,11 +19,10 @@ static void sleep_over(asy_timer *timer) {
 }
 
 
-/* Returns what came after the delay. */
+/* Returns what came after the delay; 'ctx' is the runtime. */
 static int sleep_woken(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
-  (void)ctx;
-  asy_woken(L, asy_rt_up(L)->task);
+  asy_woken(L, ((asy_rt *)ctx)->task);
   return lua_gettop(L) - 1;
 }
 
@@ -34,9 +33,9 @@ static int sleep_(lua_State *L) {
   lua_Number delay = asy_checktime(L, 1);
   asy_task *t = asy_task_here(L, rt, "sleep");
   if (delay <= 0)
-    return asy_park_turn(L, t, sleep_woken);
+    return asy_park_turn(L, t, (lua_KContext)rt, sleep_woken);
   asy_loop_settimer(t->fut.loop, &t->timer, asy_loop_after(delay), sleep_over);
-  return asy_park(L, t, &sleep_wait, NULL, 0, sleep_woken);
+  return asy_park(L, t, &sleep_wait, NULL, (lua_KContext)rt, sleep_woken);
 }
 
 

@@ -128,7 +128,7 @@ static inline asy_task *asy_task_of(lua_State *L, asy_rt *rt) {
 }
 
 /* Gives every other ready task a turn, then goes on with 'k'. */
-int asy_park_turn(lua_State *L, asy_task *t, lua_KFunction k);
+int asy_park_turn(lua_State *L, asy_task *t, lua_KContext ctx, lua_KFunction k);
 
 /* Other code has resumed the thread of a task, or one inside it, which ends its
 ** wait with a RuntimeError. */
