@@ -215,7 +215,8 @@ static void uv_alloc(uv_handle_t *uv, size_t suggested, uv_buf_t *buf) {
   asy_reader *r = s->reader;
   size_t room;
   (void)suggested;
-  if (s->shared && !is_readable(s)) {
+  s->declined = s->shared && !is_readable(s);
+  if (s->declined) {
     *buf = uv_buf_init(NULL, 0);
     return;
   }
@@ -229,7 +230,7 @@ static void uv_alloc(uv_handle_t *uv, size_t suggested, uv_buf_t *buf) {
 
 static void uv_received(uv_stream_t *uv, ssize_t n, const uv_buf_t *buf) {
   asy_stream *s = (asy_stream *)uv->data;
-  if (n == UV_ENOBUFS && s->shared && !is_readable(s))
+  if (n == UV_ENOBUFS && s->declined)
     return;
   if (n > 0)
     asy_buf_add(&s->reader->buf, (size_t)n);

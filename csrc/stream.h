@@ -82,9 +82,10 @@ typedef struct asy_stream {
   int fd;           /* the descriptor that the program knows; -1: libuv's */
   uint8_t ways;
   bool reading;
-  bool closing; /* closes when all is written */
-  bool lazy;    /* reads only while somebody waits for data */
-  bool shared;  /* the descriptor blocks, for others have it, too */
+  bool closing;  /* closes when all is written */
+  bool lazy;     /* reads only while somebody waits for data */
+  bool shared;   /* the descriptor blocks, for others have it, too */
+  bool declined; /* its last read got no buffer, as there was nothing */
 } asy_stream;
 
 /* {====== stream.c ====== */
