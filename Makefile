@@ -12,7 +12,7 @@ endif
 endif
 
 PKG_CONFIG ?= pkg-config
-CFLAGS ?= -O2 -g
+CFLAGS ?= -O3 -g
 BUILD ?= build
 # where clang-format's major version decides what is well formatted, take 14
 CLANG_FORMAT ?= $(call first,clang-format-14 clang-format)

@@ -204,7 +204,7 @@ static int acquire(lua_State *L) {
   t = asy_task_here(L, asy_rt_up(L), "acquire");
   lua_settop(L, 1);
   lua_getiuservalue(L, 1, CONDITION_LOCK);
-  return asy_lock_acquire(L, t);
+  return asy_lock_acquire(L, t, (asy_lock *)lua_touserdata(L, -1));
 }
 
 

@@ -30,12 +30,11 @@ bool asy_lock_came(asy_lock *l, const asy_task *t) {
 }
 
 
-/* The lock is on the top; index 1 is what the call returns. */
+/* The lock, 'ctx', is on the top; index 1 is what the call returns. */
 static int lock_woken(lua_State *L, int status, lua_KContext ctx) {
-  asy_task *t = asy_rt_up(L)->task;
-  asy_lock *l = (asy_lock *)lua_touserdata(L, -1);
+  asy_lock *l = (asy_lock *)ctx;
+  asy_task *t = l->sync.rt->task;
   (void)status;
-  (void)ctx;
   asy_resumed(L, t);
   if (asy_lock_came(l, t) && asy_unlikely(asy_isending(t)))
     asy_lock_drop(l);
@@ -45,10 +44,9 @@ static int lock_woken(lua_State *L, int status, lua_KContext ctx) {
 }
 
 
-int asy_lock_acquire(lua_State *L, asy_task *t) {
-  asy_lock *l = (asy_lock *)lua_touserdata(L, -1);
+int asy_lock_acquire(lua_State *L, asy_task *t, asy_lock *l) {
   if (!asy_lock_isfree(l))
-    return asy_lock_wait(L, t, 0, lock_woken);
+    return asy_lock_wait(L, t, (lua_KContext)l, lock_woken);
   asy_lock_take(l);
   lua_settop(L, 1);
   return 1;
@@ -90,9 +88,9 @@ int asy_lock_create(lua_State *L) {
 
 /* lock:acquire() */
 static int acquire(lua_State *L) {
-  check_lock(L);
+  asy_lock *l = check_lock(L);
   lua_settop(L, 1);
-  return asy_lock_acquire(L, asy_task_here(L, asy_rt_up(L), "acquire"));
+  return asy_lock_acquire(L, asy_task_here(L, l->sync.rt, "acquire"), l);
 }
 
 

@@ -34,9 +34,9 @@ static inline void asy_lock_take(asy_lock *l) {
 ** longest. Never raises. */
 void asy_lock_drop(asy_lock *l);
 
-/* Acquires the lock on the top for the running task, and returns index 1 of the
-** calling C function to Lua. */
-int asy_lock_acquire(lua_State *L, asy_task *t);
+/* Acquires the lock, which is on the top, for the running task, and returns
+** index 1 of the calling C function to Lua. */
+int asy_lock_acquire(lua_State *L, asy_task *t, asy_lock *l);
 
 /* lock:release(); raises a RuntimeError when nobody holds it. */
 void asy_lock_release(lua_State *L, asy_lock *l);
