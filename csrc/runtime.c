@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "block.h"
 #include "group.h"
 #include "loop.h"
 #include "sigint.h"
@@ -86,6 +87,7 @@ static int rt_gc(lua_State *L) {
     asy_engine_free(asy_of(rt->engines.next, asy_engine, link)->loop);
   asy_timeout_freeall(rt);
   asy_group_freeall(rt);
+  asy_block_free(rt);
   return 0;
 }
 

@@ -71,6 +71,7 @@ typedef enum asy_class {
   ASY_CLASSES
 } asy_class;
 
+struct asy_block;
 struct asy_future_ops;
 struct asy_gather;
 struct asy_loop;
@@ -95,9 +96,12 @@ typedef struct asy_rt {
   uint8_t lazy;               /* not 0: the collector frees late (garbage.c) */
   bool contexts;              /* a context variable has been set */
   bool over;                  /* the Lua state is closing: no new loops */
-  asy_list engines;           /* of all loops that are not closed */
-  asy_list groups;            /* all unfinished task groups */
-  int meta[ASY_KINDS];        /* references of the metatables */
+  struct asy_block *block;    /* where its thread waits, or NULL (block.h) */
+  void (*interrupt)(lua_State *L, struct asy_rt *rt); /* raises, when what
+                              ** the thread waits for is interrupted */
+  asy_list engines;    /* of all loops that are not closed */
+  asy_list groups;     /* all unfinished task groups */
+  int meta[ASY_KINDS]; /* references of the metatables */
   const struct asy_future_ops *ops[ASY_KINDS]; /* of the kinds of futures */
   struct asy_gather *cancelling;     /* last in line of those to be cancelled */
   int depth;                         /* of completions that complete others */

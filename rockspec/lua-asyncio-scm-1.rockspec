@@ -29,6 +29,7 @@ build = {
         "csrc/address.c",
         "csrc/await.c",
         "csrc/barrier.c",
+        "csrc/block.c",
         "csrc/buf.c",
         "csrc/callback.c",
         "csrc/callgraph.c",
