@@ -289,6 +289,41 @@ static int get_context(lua_State *L) {
 }
 
 
+/* The task that the parked task awaits, or NULL. */
+static asy_task *find_awaited(const asy_task *t) {
+  asy_future *on = (asy_future *)t->on;
+  if (!(t->tflags & ASY_TASK_PARKED) || t->how != &asy_wait_future ||
+      asy_task_isleft(t) || on->kind != ASY_TASK)
+    return NULL;
+  return (asy_task *)on;
+}
+
+
+/* Gives the message at 2 to all the tasks that the cancellation goes down to; a
+** ring of them ends where a second pointer at half the speed is met. */
+static void carry_message(lua_State *L, asy_task *t) {
+  asy_task *slow = t;
+  for (unsigned hops = 1; (t = find_awaited(t)) != NULL && t != slow; hops++) {
+    asy_task_push(L, t);
+    lua_pushvalue(L, 2);
+    asy_future_setextra(L, -2, "message");
+    lua_pop(L, 1);
+    if (hops % 2 == 0)
+      slow = find_awaited(slow);
+  }
+}
+
+
+static int task_cancel(lua_State *L) {
+  asy_task *t = check_task(L);
+  lua_settop(L, 2);
+  if (!lua_isnil(L, 2) && t->fut.state == ASY_PENDING)
+    carry_message(L, t);
+  lua_pushboolean(L, asy_future_cancelwith(L, &t->fut, 1, 2));
+  return 1;
+}
+
+
 static int cancelling(lua_State *L) {
   lua_pushinteger(L, check_task(L)->cancels);
   return 1;
@@ -378,10 +413,15 @@ static int all_tasks(lua_State *L) {
 
 void asy_task_open(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"get_name", get_name},     {"set_name", task_set_name},
-      {"get_coro", get_coro},     {"get_context", get_context},
-      {"cancelling", cancelling}, {"uncancel", uncancel},
-      {"traceback", traceback},   {NULL, NULL},
+      {"get_name", get_name},
+      {"set_name", task_set_name},
+      {"get_coro", get_coro},
+      {"get_context", get_context},
+      {"cancel", task_cancel},
+      {"cancelling", cancelling},
+      {"uncancel", uncancel},
+      {"traceback", traceback},
+      {NULL, NULL},
   };
   static const luaL_Reg meta[] = {
       {"__tostring", task_tostring},

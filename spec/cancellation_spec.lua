@@ -180,6 +180,34 @@ describe("a cancellation's message", function()
     outer:cancel "all the way"
     assert.equal("all the way", helper.catch(outer.await, outer).message)
     assert.is_true(inner:cancelled())
+    assert.equal("all the way", helper.catch(inner.await, inner).message)
+  end)
+
+  ait("reaches the innermost task, also one that goes on", function()
+    local seen
+    local inner = started(function()
+      local _, err = pcall(asyncio.sleep, 3600)
+      seen = err.message
+      return "went on"
+    end)
+    local middle = started(inner.await, inner)
+    local outer = started(middle.await, middle)
+    outer:cancel "down"
+    assert.equal("went on", outer:await())
+    assert.equal("down", seen)
+  end)
+
+  ait("goes round a ring of tasks once", function()
+    local first, second
+    first = asyncio.create_task(function() second:await() end)
+    second = asyncio.create_task(function()
+      asyncio.sleep(0)
+      pcall(first.await, first)
+    end)
+    asyncio.sleep(0)
+    asyncio.sleep(0)
+    first:cancel "round"
+    assert.equal("round", helper.catch(first.await, first).message)
   end)
 
   ait("without a message has none, whatever the one before had", function()
