@@ -1,7 +1,7 @@
 /*
-** add_reader and add_writer: callbacks called as long as a descriptor is ready.
-** libuv watches a duplicate, so that the program may close its own descriptor
-** at any time. POSIX only, but for sockets.
+** Watching descriptors; add_reader and add_writer, callbacks called as long as
+** one is ready. libuv watches a duplicate, so that the program may close its
+** own descriptor at any time. POSIX only, but for sockets.
 */
 #include "poll.h"
 
@@ -12,28 +12,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "callback.h"
 #include "error.h"
-#include "handle.h"
-
-typedef enum poll_side { READER, WRITER } poll_side;
-
-typedef struct asy_poll {
-  asy_handle h;
-  int copy;                  /* of the program's descriptor */
-  asy_callback *callback[2]; /* by side; NULL when there is none */
-} asy_poll;
 
 
 /* {====== The handle ====== */
 
+static void wake_waiters(asy_poll *p, int side, int what) {
+  while (asy_waitq_wakewith(&p->waiters[side], what) != NULL)
+    continue;
+}
+
+
 static void poll_detach(asy_handle *h) {
   asy_poll *p = (asy_poll *)h;
   lua_State *L = asy_rt_state(h->loop->rt);
-  for (int side = READER; side <= WRITER; side++) {
+  for (int side = ASY_POLL_READ; side <= ASY_POLL_WRITE; side++) {
     if (p->callback[side] != NULL)
       asy_callback_cancel(L, p->callback[side]);
     p->callback[side] = NULL;
+    wake_waiters(p, side, UV_EBADF);
   }
 }
 
@@ -48,25 +45,41 @@ static void poll_release(asy_handle *h) {
 static void poll_ready(uv_poll_t *uv, int status, int events);
 
 
-/* Watches for what there are callbacks for. */
-static int poll_start(asy_poll *p) {
-  int events = (p->callback[READER] != NULL ? UV_READABLE : 0) |
-               (p->callback[WRITER] != NULL ? UV_WRITABLE : 0);
+static bool is_wanted(const asy_poll *p, asy_poll_side side) {
+  return p->callback[side] != NULL || !asy_list_empty(&p->waiters[side]);
+}
+
+
+int asy_poll_start(asy_poll *p) {
+  int events = (is_wanted(p, ASY_POLL_READ) ? UV_READABLE : 0) |
+               (is_wanted(p, ASY_POLL_WRITE) ? UV_WRITABLE : 0);
   return uv_poll_start(&p->h.uv.poll, events, poll_ready);
 }
 
 
-/* An error of the descriptor makes it ready for both, and stops the watch. */
+/* Returns whether there were waiters. */
+static bool side_ready(asy_poll *p, asy_poll_side side) {
+  bool waited = !asy_list_empty(&p->waiters[side]);
+  if (p->callback[side] != NULL)
+    asy_loop_ready(p->h.loop, &p->callback[side]->ready);
+  wake_waiters(p, side, 1);
+  return waited;
+}
+
+
+/* An error of the descriptor makes it ready for both, and stops the watch. Nor
+** is it watched any more for those who waited. */
 static void poll_ready(uv_poll_t *uv, int status, int events) {
   asy_poll *p = (asy_poll *)uv->data;
+  bool again = status < 0;
   if (status < 0)
     events = UV_READABLE | UV_WRITABLE;
-  if ((events & (UV_READABLE | UV_DISCONNECT)) && p->callback[READER] != NULL)
-    asy_loop_ready(p->h.loop, &p->callback[READER]->ready);
-  if ((events & UV_WRITABLE) && p->callback[WRITER] != NULL)
-    asy_loop_ready(p->h.loop, &p->callback[WRITER]->ready);
-  if (status < 0)
-    poll_start(p);
+  if (events & (UV_READABLE | UV_DISCONNECT))
+    again |= side_ready(p, ASY_POLL_READ);
+  if (events & UV_WRITABLE)
+    again |= side_ready(p, ASY_POLL_WRITE);
+  if (again)
+    asy_poll_start(p);
 }
 
 
@@ -89,14 +102,49 @@ static int poll_init(asy_poll *p, int fd) {
 
 /* {====== Descriptors ====== */
 
-/* The argument: a number, or a file of the io library. */
-static int check_fd(lua_State *L, int arg) {
+/* Pushes the method of the value at 'arg', whichever of the two names it has;
+** false when it has none, or no fields at all. */
+static bool push_method(lua_State *L, int arg) {
+  static const char *const names[] = {"fileno", "getfd", NULL};
+  int type = lua_type(L, arg);
+  if (type == LUA_TUSERDATA && luaL_getmetafield(L, arg, "__index") != LUA_TNIL)
+    lua_pop(L, 1);
+  else if (type != LUA_TTABLE)
+    return false;
+  for (const char *const *name = names; *name != NULL; name++) {
+    if (lua_getfield(L, arg, *name) != LUA_TNIL)
+      return true;
+    lua_pop(L, 1);
+  }
+  return false;
+}
+
+
+/* What the method of an object says; a closed one may have a descriptor below
+** zero. */
+static int ask_fd(lua_State *L, asy_rt *rt, int arg) {
+  lua_Integer fd;
+  int isint;
+  lua_pushvalue(L, arg);
+  lua_call(L, 1, 1);
+  fd = lua_tointegerx(L, -1, &isint);
+  luaL_argcheck(L, isint && fd <= INT_MAX, arg, "invalid file descriptor");
+  if (fd < 0)
+    asy_poll_raise(L, rt, UV_EBADF, -1);
+  lua_pop(L, 1);
+  return (int)fd;
+}
+
+
+int asy_poll_checkfd(lua_State *L, asy_rt *rt, int arg) {
   luaL_Stream *file = (luaL_Stream *)luaL_testudata(L, arg, LUA_FILEHANDLE);
   lua_Integer fd;
   if (file != NULL) {
     luaL_argcheck(L, file->closef != NULL, arg, "closed file");
     return fileno(file->f);
   }
+  if (push_method(L, arg))
+    return ask_fd(L, rt, arg);
   fd = luaL_checkinteger(L, arg);
   luaL_argcheck(L, fd >= 0 && fd <= INT_MAX, arg, "invalid file descriptor");
   return (int)fd;
@@ -111,7 +159,7 @@ static asy_loop *check_loop(lua_State *L) {
 
 
 /* The loop's data maps descriptors to their handles. */
-static asy_poll *find_poll(lua_State *L, int fd) {
+asy_poll *asy_poll_find(lua_State *L, int fd) {
   asy_poll *p;
   lua_getiuservalue(L, 1, ASY_LOOP_DATA);
   lua_rawgeti(L, -1, fd);
@@ -163,6 +211,8 @@ static asy_poll *poll_new(asy_loop *loop, int fd, int *err) {
   if (p == NULL)
     return NULL;
   p->copy = -1;
+  asy_list_init(&p->waiters[ASY_POLL_READ]);
+  asy_list_init(&p->waiters[ASY_POLL_WRITE]);
   p->h.detach = poll_detach;
   p->h.release = poll_release;
   *err = poll_init(p, fd);
@@ -173,9 +223,9 @@ static asy_poll *poll_new(asy_loop *loop, int fd, int *err) {
 }
 
 
-/* Forgets the handle and closes it. The copy goes at once, which libuv allows
-** after a stop: the program's own close() must be the last one. */
-static void drop_poll(lua_State *L, int fd, asy_poll *p) {
+/* The copy goes at once, which libuv allows after a stop: the program's own
+** close() must be the last one. */
+void asy_poll_drop(lua_State *L, int fd, asy_poll *p) {
   set_poll(L, fd, NULL);
   uv_poll_stop(&p->h.uv.poll);
   close(p->copy);
@@ -184,28 +234,38 @@ static void drop_poll(lua_State *L, int fd, asy_poll *p) {
 }
 
 
-static int raise_os(lua_State *L, asy_rt *rt, int err, int fd) {
-  const char *what = lua_pushfstring(L, "%d", fd);
+int asy_poll_raise(lua_State *L, asy_rt *rt, int err, int fd) {
+  const char *what = fd < 0 ? NULL : lua_pushfstring(L, "%d", fd);
   asy_error_os(L, rt, err, "poll", what);
   return lua_error(L);
 }
 
 
-/* The handle of the descriptor, made when there is none. */
-static asy_poll *get_poll(lua_State *L, asy_loop *loop, int fd) {
-  asy_poll *p = find_poll(L, fd);
+asy_poll *asy_poll_get(lua_State *L, asy_loop *loop, int fd) {
+  asy_poll *p = asy_poll_find(L, fd);
   int err;
   if (p != NULL && is_same_file(fd, p->copy))
     return p;
   if (p != NULL)
-    drop_poll(L, fd, p);
+    asy_poll_drop(L, fd, p);
   check_not_ours(L, loop, fd);
   set_poll(L, fd, NULL);
   p = poll_new(loop, fd, &err);
   if (p == NULL)
-    raise_os(L, loop->rt, err, fd);
+    asy_poll_raise(L, loop->rt, err, fd);
   set_poll(L, fd, p);
   return p;
+}
+
+
+void asy_poll_settle(lua_State *L, int fd) {
+  asy_poll *p = asy_poll_find(L, fd);
+  if (p == NULL)
+    return;
+  if (is_wanted(p, ASY_POLL_READ) || is_wanted(p, ASY_POLL_WRITE))
+    asy_poll_start(p);
+  else
+    asy_poll_drop(L, fd, p);
 }
 
 /* }====== */
@@ -214,7 +274,7 @@ static asy_poll *get_poll(lua_State *L, asy_loop *loop, int fd) {
 /* {====== Lua's view ====== */
 
 /* Cancels the side's callback; false when there is none. */
-static bool drop_callback(lua_State *L, asy_poll *p, poll_side side) {
+static bool drop_callback(lua_State *L, asy_poll *p, asy_poll_side side) {
   asy_callback *cb = p->callback[side];
   p->callback[side] = NULL;
   if (cb != NULL)
@@ -224,63 +284,61 @@ static bool drop_callback(lua_State *L, asy_poll *p, poll_side side) {
 
 
 /* loop:add_reader(fd, fn, ...) */
-static int poll_add(lua_State *L, poll_side side) {
+static int poll_add(lua_State *L, asy_poll_side side) {
   asy_rt *rt = asy_rt_up(L);
   asy_loop *loop = check_loop(L);
-  int fd = check_fd(L, 2), err;
+  int fd = asy_poll_checkfd(L, rt, 2), err;
   asy_callback *cb;
   asy_poll *p;
   asy_callback_checkfn(L, 3);
-  p = get_poll(L, loop, fd);
+  p = asy_poll_get(L, loop, fd);
   cb = asy_callback_new(L, rt, ASY_HANDLE, 1, lua_gettop(L) - 3);
   cb->repeats = true;
   drop_callback(L, p, side);
   p->callback[side] = cb;
-  err = poll_start(p);
+  err = asy_poll_start(p);
   if (err == 0)
     return 0;
-  drop_poll(L, fd, p);
-  return raise_os(L, rt, err, fd);
+  asy_poll_drop(L, fd, p);
+  return asy_poll_raise(L, rt, err, fd);
 }
 
 
 /* loop:remove_reader(fd) returns whether there was one */
-static int poll_remove(lua_State *L, poll_side side) {
+static int poll_remove(lua_State *L, asy_poll_side side) {
+  asy_rt *rt = asy_rt_up(L);
   asy_poll *p;
   int fd;
   check_loop(L);
-  fd = check_fd(L, 2);
-  p = find_poll(L, fd);
+  fd = asy_poll_checkfd(L, rt, 2);
+  p = asy_poll_find(L, fd);
   if (p == NULL || !drop_callback(L, p, side)) {
     lua_pushboolean(L, 0);
     return 1;
   }
-  if (p->callback[READER] == NULL && p->callback[WRITER] == NULL)
-    drop_poll(L, fd, p);
-  else
-    poll_start(p);
+  asy_poll_settle(L, fd);
   lua_pushboolean(L, 1);
   return 1;
 }
 
 
 static int add_reader(lua_State *L) {
-  return poll_add(L, READER);
+  return poll_add(L, ASY_POLL_READ);
 }
 
 
 static int remove_reader(lua_State *L) {
-  return poll_remove(L, READER);
+  return poll_remove(L, ASY_POLL_READ);
 }
 
 
 static int add_writer(lua_State *L) {
-  return poll_add(L, WRITER);
+  return poll_add(L, ASY_POLL_WRITE);
 }
 
 
 static int remove_writer(lua_State *L) {
-  return poll_remove(L, WRITER);
+  return poll_remove(L, ASY_POLL_WRITE);
 }
 
 

@@ -76,6 +76,9 @@ local functions <const> = {
   { "ContextVar", 1, takes = { "string" } },
   { "exception", 1, takes = { "string" } },
   { "exception", 2, with = { "Name" }, takes = { "nil" } },
+  { "wait_readable", 1, takes = { "integer", "file" } },
+  { "wait_writable", 1, takes = { "integer", "file" } },
+  { "notify_closing", 1, takes = { "integer", "file" } },
   { "isinstance", 2, with = { 1 }, takes = {} },
 }
 

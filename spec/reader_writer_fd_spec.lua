@@ -1,26 +1,11 @@
 -- add_reader and add_writer. The descriptors are both ends of named pipes.
 
 local asyncio = require "asyncio"
+local fifo = require "spec.fifo"
 local helper = require "spec.helper"
 local ait = helper.ait
 
--- Opens an end of a pipe; nothing of it is buffered.
-local function open(path, mode)
-  local file = assert(io.open(path, mode))
-  file:setvbuf "no"
-  return file
-end
-
--- The reading and the writing end of a new pipe, and one that does both.
-local function pipe()
-  local path = os.tmpname()
-  os.remove(path)
-  assert(os.execute("mkfifo " .. path))
-  local both = open(path, "r+") -- the others would wait for each other
-  local r, w = open(path, "r"), open(path, "w")
-  os.remove(path)
-  return r, w, both
-end
+local pipe <const> = fifo.pipe
 
 local function reading_end(text)
   local r, w, both = pipe()
@@ -377,8 +362,8 @@ describe("remove_reader", function()
     local path = os.tmpname()
     os.remove(path)
     assert(os.execute("mkfifo " .. path))
-    local keeper = open(path, "r+")
-    local r <close>, w = open(path, "r"), open(path, "w")
+    local keeper = fifo.open(path, "r+")
+    local r <close>, w = fifo.open(path, "r"), fifo.open(path, "w")
     os.remove(path)
     keeper:close()
     loop:add_writer(w, function() end)

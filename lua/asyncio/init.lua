@@ -97,6 +97,11 @@ return {
   -- datagrams
   open_datagram = core.open_datagram,
 
+  -- descriptors of others
+  wait_readable = core.wait_readable,
+  wait_writable = core.wait_writable,
+  notify_closing = core.notify_closing,
+
   -- names
   getaddrinfo = core.getaddrinfo,
   getnameinfo = core.getnameinfo,

@@ -417,6 +417,17 @@ local function names()
   asyncio.getnameinfo(list[1], { numerichost = true, numericserv = true })
 end
 
+local function descriptors()
+  local program <close> = assert(io.popen "echo one")
+  asyncio.wait_readable(program)
+  local silent <close> = assert(io.popen("cat >/dev/null", "w"))
+  local writing = asyncio.create_task(asyncio.wait_writable, silent)
+  asyncio.create_task(asyncio.wait_readable, { getfd = function() return 9999 end })
+  asyncio.sleep(0)
+  asyncio.notify_closing(silent)
+  settle(writing)
+end
+
 -- Datagrams may be lost, as they are when there is no memory for them.
 local function datagrams()
   local endpoint <close> = asyncio.open_datagram { local_addr = { host = "127.0.0.1" } }
@@ -465,6 +476,7 @@ local parts <const> = {
   pipes,
   standard,
   names,
+  descriptors,
   datagrams,
 }
 

@@ -115,25 +115,25 @@ function asyncio.EventLoop:get_debug() end
 
 -- Calls fn(...) whenever the descriptor can be read, until it is removed.
 -- Raises OSError for a bad descriptor. POSIX only. As loop.add_reader.
----@param fd integer | file*
+---@param fd asyncio.FileDescriptor
 ---@param fn function
 ---@param ... any
 function asyncio.EventLoop:add_reader(fd, fn, ...) end
 
 -- As loop.remove_reader.
----@param fd integer | file*
+---@param fd asyncio.FileDescriptor
 ---@return boolean removed whether there was one
 function asyncio.EventLoop:remove_reader(fd) end
 
 -- Calls fn(...) whenever the descriptor can be written to, until it is removed.
 -- Raises OSError for a bad descriptor. POSIX only. As loop.add_writer.
----@param fd integer | file*
+---@param fd asyncio.FileDescriptor
 ---@param fn function
 ---@param ... any
 function asyncio.EventLoop:add_writer(fd, fn, ...) end
 
 -- As loop.remove_writer.
----@param fd integer | file*
+---@param fd asyncio.FileDescriptor
 ---@return boolean removed whether there was one
 function asyncio.EventLoop:remove_writer(fd) end
 
