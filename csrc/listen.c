@@ -1,21 +1,31 @@
 /*
 ** The listening sockets of a server. What they accept waits in a list until
 ** the drain starts its handler.
+**
+** The sockets are not libuv's, which would accept and close connections at once
+** when there is no descriptor for them, and then spin. Here they stay in the
+** system's queue until there is one.
 */
+#include <errno.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "address.h"
 #include "server.h"
+#include "socket.h"
 #include "unix.h"
 
-#define RETRY 1.0 /* seconds until there may be memory again */
+#define RETRY 0.1 /* seconds until there may be memory or a descriptor again */
 
 typedef struct asy_listener {
-  asy_handle h;
+  asy_handle h;  /* a poll of the descriptor */
   asy_list link; /* among the server's */
   asy_server *server;
-  bool waits;         /* a connection does, for which there was no memory */
+  int fd;             /* -1 unless the handle is open */
+  int error;          /* to be reported, or 0 */
+  bool paused;        /* accepts nothing until the server tries again */
+  bool starved;       /* it could not accept, and has not caught up since */
   asy_unix_file file; /* of a Unix socket */
 } asy_listener;
 
@@ -23,6 +33,10 @@ typedef struct asy_listener {
 /* Sockets that close with their loop end the server. */
 static void listener_detach(asy_handle *h) {
   asy_listener *l = (asy_listener *)h;
+  if (l->fd >= 0) {
+    uv_poll_stop(&h->uv.poll);
+    close(l->fd);
+  }
   asy_list_remove(&l->link);
   asy_unix_remove(&l->file);
   if (l->server->loop->closing)
@@ -32,13 +46,26 @@ static void listener_detach(asy_handle *h) {
 
 /* {====== Accepting ====== */
 
-/* Opens a handle for a connection of the listener's type. */
-static int client_init(asy_listener *l, asy_stream *s) {
-  uv_loop_t *uv = s->h.loop->engine->uv;
-  int err = l->h.uv.any.type == UV_TCP ? uv_tcp_init(uv, &s->h.uv.tcp)
-                                       : uv_pipe_init(uv, &s->h.uv.pipe, 0);
-  if (err == 0)
+static void get_name(const asy_listener *l, struct sockaddr_storage *name) {
+  asy_address_local(l->fd, name);
+}
+
+
+/* Opens the handle on the descriptor of a connection, which is closed if that
+** fails. */
+static int client_open(asy_stream *s, int fd, bool is_unix) {
+  int err;
+  if (is_unix)
+    return asy_stream_openfd(s, fd);
+  err = uv_tcp_init(s->h.loop->engine->uv, &s->h.uv.tcp);
+  if (err == 0) {
     asy_handle_opened(&s->h);
+    err = uv_tcp_open(&s->h.uv.tcp, fd);
+  }
+  if (err == 0)
+    uv_tcp_nodelay(&s->h.uv.tcp, 1);
+  else
+    close(fd);
   return err;
 }
 
@@ -47,18 +74,15 @@ static int client_init(asy_listener *l, asy_stream *s) {
 static int listener_accept(asy_listener *l) {
   asy_server *server = l->server;
   asy_stream *s = (asy_stream *)asy_stream_new(server->loop, sizeof(*s));
-  int err;
+  int fd, err;
   if (s == NULL)
     return UV_ENOMEM;
-  err = client_init(l, s);
-  if (err == 0)
-    err = uv_accept(&l->h.uv.stream, &s->h.uv.stream);
+  fd = asy_socket_accept(l->fd);
+  err = fd < 0 ? fd : client_open(s, fd, l->file.path != NULL);
   if (err != 0) {
     asy_handle_close(&s->h);
     return err;
   }
-  if (s->h.uv.any.type == UV_TCP)
-    uv_tcp_nodelay(&s->h.uv.tcp, 1);
   s->server = server;
   asy_list_append(&server->accepted, &s->client);
   return 0;
@@ -71,33 +95,70 @@ static void retry_due(asy_timer *timer) {
 }
 
 
+/* Accepts nothing for a while. A shortage is reported once. */
+static void listener_pause(asy_listener *l, int err) {
+  asy_server *server = l->server;
+  uv_poll_stop(&l->h.uv.poll);
+  l->paused = true;
+  if (!l->starved)
+    l->error = err;
+  l->starved = true;
+  if (!asy_list_linked(&server->retry.link))
+    asy_loop_settimer(server->loop, &server->retry, asy_loop_after(RETRY),
+                      retry_due);
+}
+
+
+/* Accepts what is there, within limits: others want their turn, too. */
+static void listener_ready(uv_poll_t *uv, int status, int events) {
+  asy_listener *l = (asy_listener *)uv->data;
+  int err = 0;
+  (void)status; /* accepting shows what is wrong */
+  (void)events;
+  for (int n = 0; n < l->server->backlog && err == 0; n++)
+    err = listener_accept(l);
+  if (err == UV_EAGAIN)
+    l->starved = false;
+  else if (err != 0)
+    listener_pause(l, err);
+  asy_loop_ready(l->server->loop, &l->server->ready);
+}
+
+
+static int listener_start(asy_listener *l) {
+  return uv_poll_start(&l->h.uv.poll, UV_READABLE, listener_ready);
+}
+
+
 void asy_listen_retry(asy_server *server) {
   asy_list *all = &server->listeners;
   if (asy_list_linked(&server->retry.link))
     return;
   for (asy_list *n = all->next; n != all; n = n->next) {
     asy_listener *l = asy_of(n, asy_listener, link);
-    int err = l->waits ? listener_accept(l) : 0;
-    l->waits = err == UV_ENOMEM;
-    if (err != 0)
-      server->accept_error = err;
-    if (l->waits && !asy_list_linked(&server->retry.link))
-      asy_loop_settimer(server->loop, &server->retry, asy_loop_after(RETRY),
-                        retry_due);
+    int err = l->paused ? listener_start(l) : 0;
+    if (err == 0)
+      l->paused = false;
+    else
+      listener_pause(l, err);
   }
 }
 
 
-/* libuv looks for no further connection until this one is accepted: where there
-** was no memory for it, the server asks for it again. */
-static void listener_ready(uv_stream_t *uv, int status) {
-  asy_listener *l = (asy_listener *)uv->data;
-  int err = status < 0 ? status : listener_accept(l);
-  if (status == 0 && err == UV_ENOMEM)
-    l->waits = true;
-  else if (err != 0)
-    l->server->accept_error = err;
-  asy_loop_ready(l->server->loop, &l->server->ready);
+int asy_listen_error(asy_server *server, char *text) {
+  asy_list *all = &server->listeners;
+  for (asy_list *n = all->next; n != all; n = n->next) {
+    asy_listener *l = asy_of(n, asy_listener, link);
+    struct sockaddr_storage name;
+    int err = l->error;
+    if (err == 0)
+      continue;
+    l->error = 0;
+    get_name(l, &name);
+    asy_address_format((const struct sockaddr *)&name, text);
+    return err;
+  }
+  return 0;
 }
 
 /* }====== */
@@ -105,40 +166,45 @@ static void listener_ready(uv_stream_t *uv, int status) {
 
 /* {====== Sockets ====== */
 
-/* libuv keeps the error of a bind for later; asking for the name shows it. */
-static int bind_tcp(asy_listener *l, const struct sockaddr *address,
-                    bool reuse_port) {
-  bool v6 = address->sa_family == AF_INET6;
-  struct sockaddr_storage name;
-  int n = sizeof(name);
-  int err =
-      uv_tcp_init_ex(l->h.loop->engine->uv, &l->h.uv.tcp, address->sa_family);
-  if (err != 0)
-    return err;
-  asy_handle_opened(&l->h);
-  if (reuse_port)
-    err = asy_handle_reuseport(&l->h);
-  if (err == 0)
-    err = uv_tcp_bind(&l->h.uv.tcp, address, v6 ? UV_TCP_IPV6ONLY : 0);
-  if (err == 0)
-    err = uv_tcp_getsockname(&l->h.uv.tcp, (struct sockaddr *)&name, &n);
-  return err;
+/* An address that was in use a moment ago is taken, and IPv6 leaves IPv4
+** alone. */
+static int set_options(int fd, int family) {
+  int on = 1;
+  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
+    return uv_translate_sys_error(errno);
+  if (family == AF_INET6 &&
+      setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)
+    return uv_translate_sys_error(errno);
+  return 0;
 }
 
 
-/* libuv would unlink the path at the end, whoever has taken it over: it gets a
-** socket that is bound already. */
-static int bind_unix(asy_listener *l, const struct sockaddr *address) {
-  int fd, err = uv_pipe_init(l->h.loop->engine->uv, &l->h.uv.pipe, 0);
-  if (err != 0)
-    return err;
-  asy_handle_opened(&l->h);
-  fd = asy_unix_bind(address, &l->file);
+/* Watches the descriptor, which is the listener's then, or is closed. */
+static int listener_adopt(asy_listener *l, int fd) {
+  int err;
   if (fd < 0)
     return fd;
-  err = uv_pipe_open(&l->h.uv.pipe, fd);
-  if (err != 0)
+  err = uv_poll_init(l->h.loop->engine->uv, &l->h.uv.poll, fd);
+  if (err != 0) {
     close(fd);
+    return err;
+  }
+  asy_handle_opened(&l->h);
+  l->fd = fd;
+  return 0;
+}
+
+
+static int bind_network(asy_listener *l, const struct sockaddr *address,
+                        bool reuse_port) {
+  int err = listener_adopt(l, asy_socket_new(address->sa_family));
+  if (err == 0)
+    err = set_options(l->fd, address->sa_family);
+  if (err == 0 && reuse_port)
+    err = asy_handle_reuseport(&l->h);
+  if (err == 0 &&
+      bind(l->fd, address, (socklen_t)asy_address_size(address)) != 0)
+    err = uv_translate_sys_error(errno);
   return err;
 }
 
@@ -150,20 +216,16 @@ int asy_listen_bind(asy_server *server, const struct sockaddr *address,
   int err;
   if (l == NULL)
     return UV_ENOMEM;
+  l->fd = -1;
   l->server = server;
   l->h.detach = listener_detach;
   asy_list_append(&server->listeners, &l->link);
-  err = address->sa_family == AF_UNIX ? bind_unix(l, address)
-                                      : bind_tcp(l, address, reuse_port);
+  err = address->sa_family == AF_UNIX
+            ? listener_adopt(l, asy_unix_bind(address, &l->file))
+            : bind_network(l, address, reuse_port);
   if (err != 0)
     asy_handle_close(&l->h);
   return err;
-}
-
-
-static void get_name(asy_listener *l, struct sockaddr_storage *name) {
-  uv_os_fd_t fd;
-  asy_address_local(uv_fileno(&l->h.uv.any, &fd) == 0 ? fd : -1, name);
 }
 
 
@@ -188,15 +250,18 @@ int asy_listen_port(const asy_server *server) {
 }
 
 
-int asy_listen_start(asy_server *server) {
+bool asy_listen_start(asy_server *server) {
   asy_list *all = &server->listeners;
   for (asy_list *n = all->next; n != all; n = n->next) {
     asy_listener *l = asy_of(n, asy_listener, link);
-    int err = uv_listen(&l->h.uv.stream, server->backlog, listener_ready);
-    if (err != 0)
-      return err;
+    if (listen(l->fd, server->backlog) != 0)
+      l->error = uv_translate_sys_error(errno);
+    else
+      l->error = listener_start(l);
+    if (l->error != 0)
+      return false;
   }
-  return 0;
+  return true;
 }
 
 

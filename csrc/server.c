@@ -3,6 +3,7 @@
 */
 #include "server.h"
 
+#include "address.h"
 #include "context.h"
 #include "error.h"
 #include "pin.h"
@@ -26,6 +27,10 @@ void asy_server_left(asy_stream *s) {
   asy_server *server = s->server;
   asy_list_remove(&s->client);
   s->server = NULL;
+  if (asy_list_linked(&server->retry.link)) { /* what was short is free */
+    asy_loop_unsettimer(server->loop, &server->retry);
+    asy_loop_ready(server->loop, &server->ready);
+  }
   wake_if_over(server);
 }
 
@@ -105,6 +110,16 @@ static void start_handler(lua_State *L, asy_rt *rt, int base) {
 }
 
 
+static void report_errors(lua_State *L, asy_server *server) {
+  char text[ASY_ADDRESS_TEXT];
+  int err;
+  while ((err = asy_listen_error(server, text)) != 0) {
+    asy_error_os(L, server->rt, err, "accept", text);
+    asy_report_error(L, server->loop, "connections wait to be accepted", 0);
+  }
+}
+
+
 /* Gives each accepted connection its handler. One whose turn fails is closed;
 ** the others wait for the next turn then. */
 static void server_run(lua_State *L, asy_ready *e) {
@@ -123,11 +138,7 @@ static void server_run(lua_State *L, asy_ready *e) {
     }
     lua_settop(L, base);
   }
-  if (server->accept_error != 0) {
-    asy_error_os(L, rt, server->accept_error, "accept", NULL);
-    server->accept_error = 0;
-    asy_report_error(L, server->loop, "a connection could not be accepted", 0);
-  }
+  report_errors(L, server);
   wake_if_over(server);
   lua_settop(L, base - 1);
 }
@@ -153,13 +164,13 @@ const asy_ready_ops asy_server_entry = {server_run, server_fail, server_drop};
 
 
 void asy_server_start(lua_State *L, asy_server *server) {
-  int err;
   if (server->serving)
     return;
-  err = asy_listen_start(server);
-  if (err != 0) {
+  if (!asy_listen_start(server)) {
+    char text[ASY_ADDRESS_TEXT];
+    int err = asy_listen_error(server, text);
     asy_server_close(server);
-    asy_error_os(L, server->rt, err, "listen", NULL);
+    asy_error_os(L, server->rt, err, "listen", text);
     lua_error(L);
   }
   server->serving = true;

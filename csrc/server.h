@@ -12,12 +12,11 @@ typedef struct asy_server {
   bool serving;
   bool closed;
   int backlog;
-  int accept_error; /* to be reported, or 0 */
-  uint32_t slot;    /* pin, until it is closed and has no clients */
-  size_t limit;     /* of the readers */
+  uint32_t slot; /* pin, until it is closed and has no clients */
+  size_t limit;  /* of the readers */
   asy_loop *loop;
   asy_ready ready; /* starts the handlers of what was accepted */
-  asy_timer retry; /* accepts what there was no memory for */
+  asy_timer retry; /* accepts again after a shortage */
   asy_list listeners;
   asy_list accepted; /* streams that have no handler yet */
   asy_list clients;  /* streams that have */
@@ -44,11 +43,16 @@ bool asy_listen_has(const asy_server *server, const struct sockaddr *address);
 /* The port of the first socket, 0 when there is none. */
 int asy_listen_port(const asy_server *server);
 
-/* Accepts from now on. Returns 0 or a libuv error. */
-int asy_listen_start(asy_server *server);
+/* Accepts from now on; false if one of the sockets has an error. */
+bool asy_listen_start(asy_server *server);
 
-/* Accepts connections for which there was no memory, unless it is too early. */
+/* Accepts again where memory or descriptors were short, unless it is too early
+** for that. */
 void asy_listen_retry(asy_server *server);
+
+/* The error of one of the sockets, which is 0 after that, and its address as
+** text; 0 if there is none. */
+int asy_listen_error(asy_server *server, char *text);
 
 /* Closes all sockets, and removes their files. */
 void asy_listen_close(asy_server *server);

@@ -2,7 +2,6 @@
 ** Binding Unix sockets, and what becomes of their files.
 */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,24 +10,12 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "socket.h"
 #include "unix.h"
 
 
 static int last_error(void) {
   return uv_translate_sys_error(errno);
-}
-
-
-/* A socket that nobody else can get at before it is closed on exec. */
-static int new_socket(void) {
-#ifdef SOCK_CLOEXEC
-  return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-#else
-  int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-  if (fd >= 0)
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
-  return fd;
-#endif
 }
 
 
@@ -57,9 +44,9 @@ static int note_file(const char *path, asy_unix_file *file) {
 
 int asy_unix_bind(const struct sockaddr *address, asy_unix_file *file) {
   const char *path = asy_address_getpath(address);
-  int err = 0, fd = new_socket();
+  int err = 0, fd = asy_socket_new(AF_UNIX);
   if (fd < 0)
-    return last_error();
+    return fd;
   remove_stale(path);
   if (bind(fd, address, sizeof(struct sockaddr_un)) != 0) {
     err = last_error();

@@ -93,6 +93,7 @@ build = {
         "csrc/sigwatch.c",
         "csrc/sleep.c",
         "csrc/startserver.c",
+        "csrc/socket.c",
         "csrc/stderr.c",
         "csrc/stdio.c",
         "csrc/stream.c",
