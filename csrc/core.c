@@ -46,6 +46,7 @@ static void wrap_module(lua_State *L) {
 
 
 int luaopen_asyncio_core(lua_State *L) {
+  /* clang-format off: one a line, so that changes are small */
   static void (*const opens[])(lua_State *) = {
       asy_error_open,     asy_loop_open,      asy_future_open,
       asy_coroutine_open, asy_await_open,     asy_callback_open,
@@ -60,6 +61,7 @@ int luaopen_asyncio_core(lua_State *L) {
       asy_condition_open, asy_semaphore_open, asy_barrier_open,
       asy_itemq_open,     asy_class_open,     NULL,
   };
+  /* clang-format on */
   luaL_checkstack(L, LUA_MINSTACK, NULL);
   asy_rt_open(L);
   lua_newtable(L);
