@@ -222,6 +222,7 @@ static void task_step(lua_State *L, asy_ready *e) {
   int nargs = 0, nres = 0, status;
   uint64_t start = t->fut.loop->debug ? asy_loop_now() : 0;
   if (asy_unlikely(co == NULL)) {
+    asy_garbage_check(L, rt);
     if (t->tflags & ASY_TASK_CANCEL) {
       cancel_start(L, t);
       return;
@@ -237,7 +238,7 @@ static void task_step(lua_State *L, asy_ready *e) {
     asy_debug_step(L, t, start);
   if (status != LUA_YIELD) {
     task_finish(L, t, status, nres);
-    asy_garbage_add(L, rt);
+    rt->garbage++;
   } else if (asy_unlikely(!(t->tflags & ASY_TASK_PARKED) &&
                           !asy_ready_queued(&t->ready))) {
     refuse_yield(t, nres);
