@@ -31,6 +31,24 @@ size_t asy_buf_reserve(asy_buf *b) {
 }
 
 
+bool asy_buf_append(asy_buf *b, const char *data, size_t n) {
+  size_t done = 0;
+  while (done < n) {
+    size_t room = asy_buf_reserve(b);
+    if (room == 0) {
+      b->end -= done;
+      return false;
+    }
+    if (room > n - done)
+      room = n - done;
+    memcpy(b->data + b->end, data + done, room);
+    b->end += room;
+    done += room;
+  }
+  return true;
+}
+
+
 void asy_buf_free(asy_buf *b) {
   free(b->data);
   memset(b, 0, sizeof(*b));

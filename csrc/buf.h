@@ -5,6 +5,7 @@
 #ifndef asy_buf_h
 #define asy_buf_h
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct asy_buf {
@@ -36,6 +37,9 @@ static inline void asy_buf_consume(asy_buf *b, size_t n) {
   if (b->start == b->end)
     b->start = b->end = 0;
 }
+
+/* Adds a copy of the bytes; false without memory, and then none of them. */
+bool asy_buf_append(asy_buf *b, const char *data, size_t n);
 
 void asy_buf_free(asy_buf *b);
 

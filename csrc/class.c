@@ -9,6 +9,7 @@
 #include "future.h"
 #include "group.h"
 #include "queue.h"
+#include "stream.h"
 #include "sync.h"
 #include "task.h"
 
@@ -38,7 +39,7 @@ static const class_of_kind class_list[] = {
     {ASY_BOUNDEDSEMAPHORE, ASY_SEMAPHORE, "BoundedSemaphore",
      asy_semaphore_createbounded},
     {ASY_BARRIER, 0, "Barrier", asy_barrier_create},
-    {ASY_READER, 0, "StreamReader", NULL},
+    {ASY_READER, 0, "StreamReader", asy_reader_create},
     {ASY_WRITER, 0, "StreamWriter", NULL},
     {ASY_SERVER, 0, "Server", NULL},
     {ASY_ENDPOINT, 0, "DatagramEndpoint", NULL},

@@ -79,7 +79,7 @@ static void wake_if_over(asy_connector *c) {
 static void attempt_win(asy_connector *c, connect_attempt *a) {
   asy_list_remove(&a->link);
   if (a->s.h.uv.any.type == UV_TCP)
-    uv_tcp_nodelay(&a->s.h.uv.tcp, 1);
+    asy_tcp_set(&a->s.h.uv.tcp, &c->how.tcp);
   if (asy_list_linked(&c->timer.link))
     asy_loop_unsettimer(c->loop, &c->timer);
   while (!asy_list_empty(&c->attempts))

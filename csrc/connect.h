@@ -5,11 +5,13 @@
 #define asy_connect_h
 
 #include "stream.h"
+#include "tcp.h"
 
 typedef struct asy_connect_how {
   struct sockaddr_storage local; /* to connect from; family 0: any */
   lua_Number delay; /* seconds until the next address is tried as well */
   size_t limit;     /* of the reader */
+  asy_tcp_how tcp;
 } asy_connect_how;
 
 /* Connects to the first of the 'n' addresses, at least one, that answers, and

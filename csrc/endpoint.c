@@ -287,8 +287,8 @@ static int endpoint_getextrainfo(lua_State *L) {
     asy_address_push(L, (const struct sockaddr *)&d->peer);
   else if (strcmp(key, "sockname") == 0 && d->local.ss_family != 0)
     asy_address_push(L, (const struct sockaddr *)&d->local);
-  else if (strcmp(key, "fd") == 0 && d->socket != NULL &&
-           uv_fileno(&d->socket->h.uv.any, &fd) == 0)
+  else if ((strcmp(key, "fd") == 0 || strcmp(key, "socket") == 0) &&
+           d->socket != NULL && uv_fileno(&d->socket->h.uv.any, &fd) == 0)
     lua_pushinteger(L, (lua_Integer)fd);
   return 1;
 }

@@ -84,23 +84,6 @@ static void read_work(uv_work_t *work) {
 }
 
 
-/* Adds the bytes to the reader's buffer; false without memory. */
-static bool add_bytes(asy_reader *r, const char *data, size_t n) {
-  while (n > 0) {
-    size_t room = asy_buf_reserve(&r->buf);
-    if (room == 0)
-      return false;
-    if (room > n)
-      room = n;
-    memcpy(r->buf.data + r->buf.end, data, room);
-    asy_buf_add(&r->buf, room);
-    data += room;
-    n -= room;
-  }
-  return true;
-}
-
-
 static int file_start(asy_stream *s);
 
 
@@ -111,7 +94,7 @@ static void read_done(uv_work_t *work, int status) {
   asy_req_ended(&q->r);
   if (f != NULL && f->s.reader != NULL) {
     f->input = NULL;
-    if (n > 0 && !add_bytes(f->s.reader, q->data, (size_t)n))
+    if (n > 0 && !asy_buf_append(&f->s.reader->buf, q->data, (size_t)n))
       n = UV_ENOMEM;
     asy_stream_received(&f->s, n);
     if (f->s.h.state == ASY_HANDLE_OPEN && f->s.reading) {

@@ -53,9 +53,9 @@ static void get_name(const asy_listener *l, struct sockaddr_storage *name) {
 
 /* Opens the handle on the descriptor of a connection, which is closed if that
 ** fails. */
-static int client_open(asy_stream *s, int fd, bool is_unix) {
+static int client_open(asy_listener *l, asy_stream *s, int fd) {
   int err;
-  if (is_unix)
+  if (l->file.path != NULL)
     return asy_stream_openfd(s, fd);
   err = uv_tcp_init(s->h.loop->engine->uv, &s->h.uv.tcp);
   if (err == 0) {
@@ -63,7 +63,7 @@ static int client_open(asy_stream *s, int fd, bool is_unix) {
     err = uv_tcp_open(&s->h.uv.tcp, fd);
   }
   if (err == 0)
-    uv_tcp_nodelay(&s->h.uv.tcp, 1);
+    asy_tcp_set(&s->h.uv.tcp, &l->server->tcp);
   else
     close(fd);
   return err;
@@ -78,13 +78,15 @@ static int listener_accept(asy_listener *l) {
   if (s == NULL)
     return UV_ENOMEM;
   fd = asy_socket_accept(l->fd);
-  err = fd < 0 ? fd : client_open(s, fd, l->file.path != NULL);
+  err = fd < 0 ? fd : client_open(l, s, fd);
   if (err != 0) {
     asy_handle_close(&s->h);
     return err;
   }
   s->server = server;
   asy_list_append(&server->accepted, &s->client);
+  if (server->queues)
+    asy_server_offer(server, s);
   return 0;
 }
 
@@ -109,14 +111,21 @@ static void listener_pause(asy_listener *l, int err) {
 }
 
 
-/* Accepts what is there, within limits: others want their turn, too. */
+/* Accepts what is there, within limits: others want their turn, too. Where too
+** many wait already, nothing until one is taken. */
 static void listener_ready(uv_poll_t *uv, int status, int events) {
   asy_listener *l = (asy_listener *)uv->data;
   int err = 0;
   (void)status; /* accepting shows what is wrong */
   (void)events;
-  for (int n = 0; n < l->server->backlog && err == 0; n++)
+  for (int n = 0; n < l->server->backlog && err == 0; n++) {
+    if (asy_server_isfull(l->server)) {
+      uv_poll_stop(uv);
+      l->paused = true;
+      return;
+    }
     err = listener_accept(l);
+  }
   if (err == UV_EAGAIN)
     l->starved = false;
   else if (err != 0)
@@ -132,7 +141,7 @@ static int listener_start(asy_listener *l) {
 
 void asy_listen_retry(asy_server *server) {
   asy_list *all = &server->listeners;
-  if (asy_list_linked(&server->retry.link))
+  if (asy_list_linked(&server->retry.link) || asy_server_isfull(server))
     return;
   for (asy_list *n = all->next; n != all; n = n->next) {
     asy_listener *l = asy_of(n, asy_listener, link);

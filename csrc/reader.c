@@ -7,11 +7,19 @@
 #include "stream.h"
 
 
+asy_reader *asy_reader_new(lua_State *L, asy_rt *rt, size_t limit) {
+  asy_reader *r = (asy_reader *)asy_new(L, rt, ASY_READER, sizeof(asy_reader),
+                                        ASY_READER_VALUES);
+  r->limit = limit;
+  return r;
+}
+
+
 /* {====== Waiting for data ====== */
 
 void asy_reader_wake(asy_reader *r) {
   asy_task *t = r->task;
-  if (t == NULL || (asy_buf_length(&r->buf) < r->need && !r->eof))
+  if (t == NULL || (asy_buf_length(&r->buf) < r->need && !r->eof && !r->failed))
     return;
   r->task = NULL;
   asy_unpark(t);
@@ -46,6 +54,13 @@ static int wait_data(lua_State *L, asy_reader *r, size_t need,
 }
 
 
+/* The program has said that the reader, at 1, fails. */
+static int raise_exception(lua_State *L) {
+  lua_getiuservalue(L, 1, ASY_READER_EXCEPTION);
+  return lua_error(L);
+}
+
+
 /* Begins or continues a read. Between its wake-up and its continuation, too, it
 ** relies on the buffer: what it has looked at already must still be there. */
 static asy_reader *enter(lua_State *L, int status, const char *fname) {
@@ -59,6 +74,8 @@ static asy_reader *enter(lua_State *L, int status, const char *fname) {
     asy_error_raise(L, ASY_RUNTIME_ERROR,
                     "%s: another task is reading this stream already", fname);
   }
+  if (asy_unlikely(r->failed))
+    raise_exception(L);
   return r;
 }
 
@@ -143,14 +160,15 @@ lua_Integer asy_stream_count(lua_State *L, int arg) {
 
 /* reader:read(n) */
 static int reader_read(lua_State *L) {
-  lua_Integer n;
-  check_reader(L);
-  n = asy_stream_count(L, 2);
+  asy_reader *r = check_reader(L);
+  lua_Integer n = asy_stream_count(L, 2);
   lua_settop(L, 1);
   if (n < 0)
     return read_all(L, LUA_OK, 0);
   if (n > 0)
     return read_some(L, LUA_OK, (lua_KContext)n);
+  if (r->failed)
+    return raise_exception(L);
   lua_pushliteral(L, "");
   return 1;
 }
@@ -412,7 +430,12 @@ static int reader_ateof(lua_State *L) {
 static int reader_getextrainfo(lua_State *L) {
   check_reader(L);
   lua_settop(L, 3);
+  luaL_checkstring(L, 2);
   lua_getiuservalue(L, 1, ASY_READER_WRITER);
+  if (lua_isnil(L, 4)) {
+    lua_settop(L, 3);
+    return 1;
+  }
   return asy_writer_extrainfo(L, (asy_writer *)lua_touserdata(L, 4));
 }
 
@@ -440,8 +463,9 @@ static int reader_gc(lua_State *L) {
 
 static int reader_tostring(lua_State *L) {
   asy_reader *r = check_reader(L);
-  lua_pushfstring(L, "<StreamReader %d bytes%s%s>",
+  lua_pushfstring(L, "<StreamReader %d bytes%s%s%s>",
                   (int)asy_buf_length(&r->buf), r->eof ? " eof" : "",
+                  r->failed ? " failed" : "",
                   r->task != NULL ? " waiting" : "");
   return 1;
 }
@@ -466,5 +490,7 @@ void asy_reader_open(lua_State *L) {
       {NULL, NULL},
   };
   asy_newmeta(L, ASY_READER, "asyncio.StreamReader", methods, meta, 0);
-  lua_pop(L, 1);
+  lua_getfield(L, -1, "__methods");
+  asy_feed_add(L);
+  lua_pop(L, 2);
 }

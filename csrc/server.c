@@ -31,21 +31,8 @@ void asy_server_left(asy_stream *s) {
     asy_loop_unsettimer(server->loop, &server->retry);
     asy_loop_ready(server->loop, &server->ready);
   }
-  wake_if_over(server);
-}
-
-
-void asy_server_close(asy_server *server) {
-  asy_task *t = server->forever;
-  if (server->closed)
-    return;
-  server->closed = true;
-  server->serving = false;
-  server->forever = NULL;
-  asy_loop_unsettimer(server->loop, &server->retry);
-  asy_listen_close(server);
-  if (t != NULL)
-    asy_unpark(t);
+  if (s->offered)
+    asy_server_missed(server);
   wake_if_over(server);
 }
 
@@ -60,6 +47,25 @@ static void close_list(asy_list *list, bool now) {
     else
       asy_stream_close(s);
   }
+}
+
+
+void asy_server_close(asy_server *server) {
+  asy_task *t = server->forever;
+  if (server->closed)
+    return;
+  server->closed = true;
+  server->serving = false;
+  server->forever = NULL;
+  asy_loop_unsettimer(server->loop, &server->retry);
+  asy_listen_close(server);
+  if (t != NULL)
+    asy_unpark(t);
+  if (server->queues) {
+    close_list(&server->accepted, true);
+    asy_server_stoptakers(server);
+  }
+  wake_if_over(server);
 }
 
 
@@ -128,7 +134,7 @@ static void server_run(lua_State *L, asy_ready *e) {
   int base = lua_gettop(L) + 1;
   asy_pin_push(L, rt, server->slot);
   asy_listen_retry(server);
-  while (!asy_list_empty(&server->accepted)) {
+  while (!server->queues && !asy_list_empty(&server->accepted)) {
     asy_stream *s = asy_of(server->accepted.next, asy_stream, client);
     asy_stream_push(L, s, server->limit);
     start_handler(L, rt, base);
@@ -148,7 +154,7 @@ static void server_fail(lua_State *L, asy_ready *e) {
   asy_server *server = asy_of(e, asy_server, ready);
   if (server->slot != 0)
     asy_loop_ready(server->loop, &server->ready);
-  if (!asy_list_empty(&server->accepted))
+  if (!server->queues && !asy_list_empty(&server->accepted))
     asy_handle_close(&asy_of(server->accepted.next, asy_stream, client)->h);
   asy_report_error(L, server->loop, "a connection handler could not start", 0);
 }
@@ -374,7 +380,9 @@ void asy_server_open(lua_State *L) {
       {NULL, NULL},
   };
   asy_newmeta(L, ASY_SERVER, "asyncio.Server", methods, meta, 0);
-  lua_pop(L, 1);
+  lua_getfield(L, -1, "__methods");
+  asy_connections_add(L);
+  lua_pop(L, 2);
   asy_setfuncs(L, funcs);
 }
 

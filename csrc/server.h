@@ -5,21 +5,27 @@
 #define asy_server_h
 
 #include "stream.h"
+#include "tcp.h"
 
 typedef struct asy_server {
   asy_rt *rt;
   uint8_t kind;
   bool serving;
   bool closed;
-  int backlog;
+  bool queues;   /* has no handler: connections wait to be taken */
+  int backlog;   /* so many of them, too */
   uint32_t slot; /* pin, until it is closed and has no clients */
   size_t limit;  /* of the readers */
+  asy_tcp_how tcp;
   asy_loop *loop;
   asy_ready ready; /* starts the handlers of what was accepted */
   asy_timer retry; /* accepts again after a shortage */
   asy_list listeners;
   asy_list accepted; /* streams that have no handler yet */
   asy_list clients;  /* streams that have */
+  asy_list takers;   /* tasks that wait for a connection */
+  int count;         /* connections that wait to be taken */
+  int promised;      /* those that woken takers are to take */
   asy_list closers;  /* tasks in wait_closed */
   asy_task *forever; /* the task in serve_forever, or NULL */
 } asy_server;
@@ -46,8 +52,8 @@ int asy_listen_port(const asy_server *server);
 /* Accepts from now on; false if one of the sockets has an error. */
 bool asy_listen_start(asy_server *server);
 
-/* Accepts again where memory or descriptors were short, unless it is too early
-** for that. */
+/* Accepts again where memory or descriptors were short, or too many connections
+** waited, unless it is too early for that. */
 void asy_listen_retry(asy_server *server);
 
 /* The error of one of the sockets, which is 0 after that, and its address as
@@ -74,7 +80,29 @@ void asy_server_start(lua_State *L, asy_server *server);
 /* Accepts no more, and ends serve_forever. */
 void asy_server_close(asy_server *server);
 
+/* {====== connections.c: those that wait to be taken ====== */
+
+/* Whether as many wait as may. */
+bool asy_server_isfull(const asy_server *server);
+
+/* The connection was accepted: wakes who waits for one. */
+void asy_server_offer(asy_server *server, asy_stream *s);
+
+/* One that waited closes. */
+void asy_server_missed(asy_server *server);
+
+/* The server has closed, and none waits any more. */
+void asy_server_stoptakers(asy_server *server);
+
+/* Adds the iterator to the methods on the top. */
+void asy_connections_add(lua_State *L);
+
+/* }====== */
+
 /* {====== startserver.c ====== */
+
+/* The argument, a handler or nil. */
+void asy_server_checkhandler(lua_State *L, int arg);
 
 /* Pushes a new server with the handler at 1 and the options at 'options'. */
 asy_server *asy_server_new(lua_State *L, asy_rt *rt, asy_loop *loop,

@@ -11,6 +11,13 @@
 #define BACKLOG 100
 
 
+void asy_server_checkhandler(lua_State *L, int arg) {
+  luaL_checkany(L, arg);
+  if (!lua_isnil(L, arg))
+    luaL_checktype(L, arg, LUA_TFUNCTION);
+}
+
+
 asy_server *asy_server_new(lua_State *L, asy_rt *rt, asy_loop *loop,
                            int options) {
   asy_server *server = (asy_server *)asy_new(
@@ -20,10 +27,12 @@ asy_server *asy_server_new(lua_State *L, asy_rt *rt, asy_loop *loop,
   asy_list_init(&server->listeners);
   asy_list_init(&server->accepted);
   asy_list_init(&server->clients);
+  asy_list_init(&server->takers);
   asy_list_init(&server->closers);
   server->ready.ops = &asy_server_entry;
   server->loop = loop;
   server->limit = asy_stream_limit(L, options);
+  asy_tcp_options(L, options, &server->tcp);
   if (!lua_isnil(L, options) &&
       lua_getfield(L, options, "backlog") != LUA_TNIL) {
     backlog = lua_tointeger(L, -1);
@@ -32,6 +41,7 @@ asy_server *asy_server_new(lua_State *L, asy_rt *rt, asy_loop *loop,
   }
   lua_settop(L, idx);
   server->backlog = (int)backlog;
+  server->queues = lua_isnil(L, 1);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, idx, ASY_SERVER_HANDLER);
   asy_loop_push(L, loop);
@@ -166,8 +176,8 @@ int asy_server_startserver(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   asy_task *t;
   bool everywhere = lua_isnil(L, 2);
+  asy_server_checkhandler(L, 1);
   lua_settop(L, 4);
-  luaL_checktype(L, 1, LUA_TFUNCTION);
   asy_address_checkport(L, 3);
   asy_stream_limit(L, 4); /* checks that the options are a table */
   check_hosts(L);

@@ -336,11 +336,8 @@ asy_loop *asy_stream_loop(lua_State *L, const char *fname) {
 
 void asy_stream_make(lua_State *L, asy_loop *loop, int ways, size_t limit) {
   asy_writer *w;
-  if (ways & ASY_STREAM_READS) {
-    asy_reader *r =
-        (asy_reader *)asy_new(L, loop->rt, ASY_READER, sizeof(asy_reader), 1);
-    r->limit = limit;
-  }
+  if (ways & ASY_STREAM_READS)
+    asy_reader_new(L, loop->rt, limit);
   w = (asy_writer *)asy_new(L, loop->rt, ASY_WRITER, sizeof(asy_writer), 1);
   asy_list_init(&w->drainers);
   asy_list_init(&w->closers);

@@ -22,8 +22,9 @@ typedef struct asy_reader {
   asy_rt *rt;
   uint8_t kind;
   bool eof;
+  bool failed;               /* by set_exception: ASY_READER_EXCEPTION */
   int error;                 /* of the connection, a libuv code, or 0 */
-  struct asy_stream *stream; /* NULL once closed */
+  struct asy_stream *stream; /* NULL once closed, and where one only feeds */
   asy_task *task;            /* who waits for data, or NULL */
   const asy_task *user;      /* whose read goes on, until it continues */
   size_t need;               /* how much data it waits for */
@@ -31,7 +32,10 @@ typedef struct asy_reader {
   asy_buf buf;
 } asy_reader;
 
-#define ASY_READER_WRITER 1 /* user value: the writer */
+/* User values of a reader. */
+#define ASY_READER_WRITER 1 /* nil where there is no connection */
+#define ASY_READER_EXCEPTION 2
+#define ASY_READER_VALUES 2
 
 typedef struct asy_writer {
   asy_rt *rt;
@@ -86,6 +90,7 @@ typedef struct asy_stream {
   bool lazy;     /* reads only while somebody waits for data */
   bool shared;   /* the descriptor blocks, for others have it, too */
   bool declined; /* its last read got no buffer, as there was nothing */
+  bool offered;  /* waits for somebody who takes it (connections.c) */
 } asy_stream;
 
 /* {====== stream.c ====== */
@@ -150,8 +155,21 @@ static inline size_t asy_stream_queued(const asy_stream *s) {
 
 /* }====== */
 
+/* Pushes a reader without a stream. May raise. */
+asy_reader *asy_reader_new(lua_State *L, asy_rt *rt, size_t limit);
+
 /* Wakes the task that waits for data, if it has what it waits for. */
 void asy_reader_wake(asy_reader *r);
+
+/* {====== feed.c: readers that a program feeds ====== */
+
+/* Lua's constructor StreamReader(options), for a closure with the runtime. */
+int asy_reader_create(lua_State *L);
+
+/* Adds its methods to the table on the top. */
+void asy_feed_add(lua_State *L);
+
+/* }====== */
 
 /* How much a read is to give, the argument: a number of bytes, or -1 for all
 ** there is, which is asked for by nothing, -1, "a" or "*a". */

@@ -1,6 +1,10 @@
 /*
 ** open_connection: from a host and a port to a TCP connection.
 */
+#include "tcp.h"
+
+#include <sys/socket.h>
+
 #include "address.h"
 #include "connect.h"
 #include "dns.h"
@@ -8,6 +12,54 @@
 
 #define DELAY 0.25 /* seconds until the next address is tried as well */
 
+
+#define MAX_KEEPALIVE 32767 /* seconds: what Linux takes */
+
+
+/* {====== Options of connections ====== */
+
+static int get_keepalive(lua_State *L, int idx) {
+  lua_Integer seconds;
+  int isint;
+  switch (lua_getfield(L, idx, "keepalive")) {
+  case LUA_TNIL: return -1;
+  case LUA_TBOOLEAN: return lua_toboolean(L, -1) ? 0 : -1;
+  default:
+    seconds = lua_tointegerx(L, -1, &isint);
+    luaL_argcheck(L, isint && seconds >= 1 && seconds <= MAX_KEEPALIVE, idx,
+                  "field 'keepalive' must be a boolean or a number of seconds");
+    return (int)seconds;
+  }
+}
+
+
+void asy_tcp_options(lua_State *L, int idx, asy_tcp_how *how) {
+  how->delay = !asy_optflag(L, idx, "nodelay", true);
+  how->keepalive = -1;
+  if (!lua_isnoneornil(L, idx)) {
+    how->keepalive = get_keepalive(L, idx);
+    lua_pop(L, 1);
+  }
+}
+
+
+void asy_tcp_set(uv_tcp_t *tcp, const asy_tcp_how *how) {
+  if (!how->delay)
+    uv_tcp_nodelay(tcp, 1);
+  if (how->keepalive > 0) {
+    uv_tcp_keepalive(tcp, 1, (unsigned)how->keepalive);
+  } else if (how->keepalive == 0) {
+    int on = 1;
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)tcp, &fd) == 0)
+      setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+  }
+}
+
+/* }====== */
+
+
+/* {====== open_connection ====== */
 
 /* The field 'local_addr' of the options at 'idx': a numeric host and a port. */
 static void get_local(lua_State *L, struct sockaddr_storage *local, int idx) {
@@ -34,6 +86,7 @@ static void get_delay(lua_State *L, lua_Number *delay, int idx) {
 /* What the options at 'idx', a table or nil, say of the connection. */
 static void get_options(lua_State *L, int idx, asy_connect_how *how) {
   how->limit = asy_stream_limit(L, idx);
+  asy_tcp_options(L, idx, &how->tcp);
   how->delay = DELAY;
   how->local.ss_family = 0;
   if (lua_isnil(L, idx))
@@ -81,6 +134,8 @@ static int open_connection(lua_State *L) {
     return asy_dns_wait(L, t, lookup, 0, resolved);
   return resolved(L, LUA_OK, 0);
 }
+
+/* }====== */
 
 
 void asy_tcp_open(lua_State *L) {

@@ -58,7 +58,7 @@ static int start_unix_server(lua_State *L) {
   asy_server *server;
   asy_task *t;
   int err;
-  luaL_checktype(L, 1, LUA_TFUNCTION);
+  asy_server_checkhandler(L, 1);
   path = check_path(L, 2);
   lua_settop(L, 3);
   asy_stream_limit(L, 3); /* checks that the options are a table */

@@ -253,7 +253,8 @@ int asy_writer_extrainfo(lua_State *L, asy_writer *w) {
     asy_address_push(L, (const struct sockaddr *)&w->peer);
   else if (strcmp(key, "sockname") == 0 && is_known(&w->local))
     asy_address_push(L, (const struct sockaddr *)&w->local);
-  else if (strcmp(key, "fd") == 0 && fd >= 0)
+  else if (fd >= 0 && (strcmp(key, "fd") == 0 ||
+                       (strcmp(key, "socket") == 0 && w->local.ss_family != 0)))
     lua_pushinteger(L, fd);
   return 1;
 }

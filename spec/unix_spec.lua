@@ -265,7 +265,8 @@ describe("start_unix_server", function()
 
   ait("refuses wrong arguments", function()
     local start <const> = asyncio.start_unix_server
-    helper.raises("bad argument #1.*start_unix_server", start, nil, "x")
+    helper.raises("bad argument #1.*start_unix_server", start)
+    helper.raises("bad argument #1.*start_unix_server", start, "x", "x")
     helper.raises("bad argument #2.*string expected, got nil", start, quiet, nil)
     helper.raises("bad argument #2.*zero", start, quiet, "a\0b")
     helper.raises("bad argument #2.*empty path", start, quiet, "")

@@ -334,6 +334,30 @@ local function streams()
   writer:wait_closed()
 end
 
+local function feeding()
+  local reader = asyncio.StreamReader { limit = 10 }
+  local task = asyncio.create_task(reader.readline, reader)
+  asyncio.sleep(0)
+  reader:feed_data(("x"):rep(5000))
+  reader:feed_data "\n"
+  assert(not asyncio.pcall(asyncio.wait_for, task, 1))
+  reader:feed_eof()
+  reader:set_exception(asyncio.TimeoutError)
+  assert(not asyncio.pcall(reader.read, reader) and reader:exception() and tostring(reader))
+end
+
+local function taking()
+  local server <close> = asyncio.start_server(nil, "127.0.0.1", 0, { keepalive = 10 })
+  local task = asyncio.create_task(server:connections())
+  asyncio.sleep(0)
+  local port = server:sockets()[1].port
+  asyncio.open_connection("127.0.0.1", port, { keepalive = true, nodelay = false })
+  local reader, writer = asyncio.wait_for(task, 1)
+  assert(reader and writer)
+  asyncio.open_connection("127.0.0.1", port)
+  server:connections()()
+end
+
 local function signals()
   local loop = asyncio.get_running_loop()
   loop:add_signal_handler("USR1", quiet, 1)
@@ -470,6 +494,8 @@ local parts <const> = {
   callbacks,
   errors,
   streams,
+  feeding,
+  taking,
   signals,
   files,
   unix,

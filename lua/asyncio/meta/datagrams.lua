@@ -51,9 +51,9 @@ function asyncio.DatagramEndpoint:close() end
 function asyncio.DatagramEndpoint:is_closing() end
 
 -- As DatagramTransport.get_extra_info.
----@param key "peername" | "sockname" | "fd" | string
+---@param key "peername" | "sockname" | "socket" | "fd" | string
 ---@param default? any
----@return any value asyncio.Address; the descriptor's number for "fd"
+---@return any value asyncio.Address; the descriptor's number for the last two
 function asyncio.DatagramEndpoint:get_extra_info(key, default) end
 
 -- Receives what is sent to the group, on one interface. Raises OSError. As

@@ -15,6 +15,8 @@ local asyncio = {}
 ---@field family? "inet" | "inet6"
 ---@field local_addr? {host: string, port?: integer}
 ---@field happy_eyeballs_delay? number seconds until another address is tried too, default 0.25
+---@field nodelay? boolean false: small writes may wait for others
+---@field keepalive? boolean | integer true, or seconds until a silent peer is asked
 
 -- Raises OSError. As asyncio.open_connection.
 ---@async
@@ -30,11 +32,13 @@ function asyncio.open_connection(host, port, options) end
 ---@field family? "inet" | "inet6"
 ---@field backlog? integer connections that wait to be accepted, 100 when missing
 ---@field reuse_port? boolean
+---@field nodelay? boolean false: small writes may wait for others
+---@field keepalive? boolean | integer true, or seconds until a silent peer is asked
 ---@field start_serving? boolean false: not before `start_serving()`
 
 -- Raises OSError. As asyncio.start_server.
 ---@async
----@param handler fun(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
+---@param handler? fun(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
 ---@param host string | string[] | nil nil: every interface
 ---@param port integer 0: any
 ---@param options? asyncio.ServerOptions
@@ -60,7 +64,7 @@ function asyncio.open_unix_connection(path, options) end
 -- A socket that is there already is removed first; the server's own is removed
 -- when it closes. Raises OSError. As asyncio.start_unix_server. POSIX only.
 ---@async
----@param handler fun(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
+---@param handler? fun(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
 ---@param path string
 ---@param options? asyncio.UnixServerOptions
 ---@return asyncio.Server
@@ -98,9 +102,13 @@ function asyncio.stdout() end
 ---@return asyncio.StreamWriter
 function asyncio.stderr() end
 
+---@class asyncio.ReaderOptions
+---@field limit? integer bytes that a reader buffers, 65536 when missing
+
 -- Methods that wait raise OSError when the connection broke, and RuntimeError
 -- when another task reads. A <close> variable closes it. As asyncio.StreamReader.
 ---@class asyncio.StreamReader: asyncio.Class
+---@overload fun(options?: asyncio.ReaderOptions): asyncio.StreamReader
 asyncio.StreamReader = {}
 
 -- Up to n bytes, as soon as there are some; all until the end with "a", -1 or
@@ -141,10 +149,25 @@ function asyncio.StreamReader:at_eof() end
 function asyncio.StreamReader:close() end
 
 -- As `writer:get_extra_info`.
----@param key "peername" | "sockname" | "fd" | string
+---@param key "peername" | "sockname" | "socket" | "fd" | string
 ---@param default? any
 ---@return any value
 function asyncio.StreamReader:get_extra_info(key, default) end
+
+-- Raises RuntimeError after feed_eof. As StreamReader.feed_data.
+---@param data string
+function asyncio.StreamReader:feed_data(data) end
+
+-- As StreamReader.feed_eof.
+function asyncio.StreamReader:feed_eof() end
+
+-- Reads fail with it from now on. As StreamReader.set_exception.
+---@param err any
+function asyncio.StreamReader:set_exception(err) end
+
+-- As StreamReader.exception.
+---@return any err nil when there is none
+function asyncio.StreamReader:exception() end
 
 -- A <close> variable closes it and waits for that. As asyncio.StreamWriter.
 ---@class asyncio.StreamWriter: asyncio.Class
@@ -179,9 +202,9 @@ function asyncio.StreamWriter:wait_closed() end
 function asyncio.StreamWriter:is_closing() end
 
 -- As StreamWriter.get_extra_info.
----@param key "peername" | "sockname" | "fd" | string
+---@param key "peername" | "sockname" | "socket" | "fd" | string
 ---@param default? any
----@return any value asyncio.Address or a path; the descriptor's number for "fd"
+---@return any value asyncio.Address or a path; the descriptor's number for the last two
 function asyncio.StreamWriter:get_extra_info(key, default) end
 
 -- A <close> variable closes it and its connections, and waits for that. As
@@ -208,6 +231,11 @@ function asyncio.Server:start_serving() end
 -- RuntimeError when it runs already. As Server.serve_forever.
 ---@async
 function asyncio.Server:serve_forever() end
+
+-- Iterates over the connections of a server without a handler, until it closes.
+-- Raises RuntimeError when it has one, OSError.
+---@return fun(): asyncio.StreamReader?, asyncio.StreamWriter?
+function asyncio.Server:connections() end
 
 -- As Server.sockets.
 ---@return (asyncio.Address | string)[] addresses it listens on, the path of a Unix socket
