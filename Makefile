@@ -124,6 +124,8 @@ unexport $(VERSIONED_PATHS)
 export ASYNCIO_TEST_LUA = $(RUN_LUA)
 RUN_LUA = $(LUA)
 export ASYNCIO_TEST_BUILD = $(BUILD)
+# names that nobody has: not to wait where nobody answers, either
+export RES_OPTIONS := timeout:1 attempts:1
 export ASAN_OPTIONS := detect_leaks=1:abort_on_error=0:$(ASAN_OPTIONS)
 export UBSAN_OPTIONS := print_stacktrace=1:$(UBSAN_OPTIONS)
 

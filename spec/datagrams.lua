@@ -21,6 +21,15 @@ function datagrams.pair(opts)
   return endpoint, asyncio.open_datagram { remote_addr = { host = HOST, port = port } }, port
 end
 
+-- Whether this machine has a loopback address of IPv6.
+function datagrams.has_ipv6()
+  local ok <const>, endpoint = pcall(asyncio.open_datagram, { local_addr = { host = "::1" } })
+  if ok then
+    endpoint:close()
+  end
+  return ok
+end
+
 -- How many sockets this process has open, or 0 where nothing tells.
 function datagrams.sockets()
   local pipe <close> = io.popen "test -d /proc/$PPID/fd && ls -l /proc/$PPID/fd | grep -c socket:"

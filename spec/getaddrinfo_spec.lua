@@ -1,5 +1,5 @@
 -- getaddrinfo and getnameinfo. Nobody is asked but this machine: names are
--- localhost, or end in .invalid.
+-- localhost, or end in .invalid, for which the resolver may ask in vain.
 
 local asyncio = require "asyncio"
 local helper = require "spec.helper"
@@ -207,7 +207,7 @@ describe("getnameinfo", function()
       local address <const> = asyncio.getaddrinfo("::1", 54321, { type = "stream" })[1]
       assert.same({ "::1", "54321" }, { getnameinfo(address, opts) })
       assert.same({ HOST, "54321" }, { getnameinfo({ host = HOST, port = 54321 }, opts) })
-      assert.equal(2, select("#", getnameinfo(address)))
+      assert.equal(2, select("#", getnameinfo { host = HOST, port = 54321 }))
     end)
   end)
 

@@ -107,7 +107,7 @@ describe("pipe", function()
       helper.collect()
       asyncio.sleep(0.001)
       local before <const> = streams.descriptors()
-      for _ = 1, 100 do
+      for _ = 1, 20 do
         asyncio.pipe()
         asyncio.socketpair()
       end
