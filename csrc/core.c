@@ -46,20 +46,45 @@ static void wrap_module(lua_State *L) {
 
 
 int luaopen_asyncio_core(lua_State *L) {
-  /* clang-format off: one a line, so that changes are small */
+  /* one a line, so that changes are small */
+  /* clang-format off */
   static void (*const opens[])(lua_State *) = {
-      asy_error_open,     asy_loop_open,      asy_future_open,
-      asy_coroutine_open, asy_await_open,     asy_callback_open,
-      asy_context_open,   asy_task_open,      asy_sleep_open,
-      asy_timeout_open,   asy_shield_open,    asy_gather_open,
-      asy_group_open,     asy_waitset_open,   asy_protect_open,
-      asy_colib_open,     asy_generator_open, asy_report_open,
-      asy_graph_open,     asy_debug_open,     asy_poll_open,
-      asy_pollwait_open,  asy_sigint_open,    asy_sig_open,
-      asy_names_open,     asy_streams_open,   asy_endpoint_open,
-      asy_fs_open,        asy_lock_open,      asy_event_open,
-      asy_condition_open, asy_semaphore_open, asy_barrier_open,
-      asy_itemq_open,     asy_class_open,     NULL,
+      asy_error_open,
+      asy_loop_open,
+      asy_future_open,
+      asy_coroutine_open,
+      asy_await_open,
+      asy_callback_open,
+      asy_context_open,
+      asy_task_open,
+      asy_sleep_open,
+      asy_timeout_open,
+      asy_shield_open,
+      asy_gather_open,
+      asy_group_open,
+      asy_waitset_open,
+      asy_protect_open,
+      asy_colib_open,
+      asy_generator_open,
+      asy_report_open,
+      asy_graph_open,
+      asy_debug_open,
+      asy_poll_open,
+      asy_pollwait_open,
+      asy_sigint_open,
+      asy_sig_open,
+      asy_names_open,
+      asy_streams_open,
+      asy_endpoint_open,
+      asy_fs_open,
+      asy_lock_open,
+      asy_event_open,
+      asy_condition_open,
+      asy_semaphore_open,
+      asy_barrier_open,
+      asy_itemq_open,
+      asy_class_open,
+      NULL,
   };
   /* clang-format on */
   luaL_checkstack(L, LUA_MINSTACK, NULL);
