@@ -101,6 +101,7 @@ return {
   wait_readable = core.wait_readable,
   wait_writable = core.wait_writable,
   notify_closing = core.notify_closing,
+  luasocket = require "asyncio.luasocket",
 
   -- names
   getaddrinfo = core.getaddrinfo,

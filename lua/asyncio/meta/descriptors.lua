@@ -31,4 +31,20 @@ function asyncio.wait_writable(fd) end
 ---@param fd asyncio.FileDescriptor
 function asyncio.notify_closing(fd) end
 
+-- For programs written for LuaSocket.
+asyncio.luasocket = {}
+
+-- The same socket, with the same methods and results; in a task these suspend
+-- instead of blocking.
+---@param sock any a socket of LuaSocket
+---@return any sock
+function asyncio.luasocket.wrap(sock) end
+
+-- From now on LuaSocket makes such sockets, and its functions suspend in tasks.
+-- Again it does nothing. Raises where LuaSocket is not installed.
+function asyncio.luasocket.install() end
+
+-- Puts LuaSocket's own functions back.
+function asyncio.luasocket.uninstall() end
+
 return asyncio
