@@ -14,6 +14,7 @@
 #include "graph.h"
 #include "group.h"
 #include "poll.h"
+#include "process.h"
 #include "queue.h"
 #include "sync.h"
 #include "report.h"
@@ -77,6 +78,7 @@ int luaopen_asyncio_core(lua_State *L) {
       asy_streams_open,
       asy_endpoint_open,
       asy_fs_open,
+      asy_process_open,
       asy_lock_open,
       asy_event_open,
       asy_condition_open,

@@ -196,9 +196,19 @@ int asy_file_do(lua_State *L, const asy_fileop *op) {
 }
 
 
+static bool is_closed(const asy_file *f) {
+  return f->d == NULL || f->d->fd < 0 || f->d->closing;
+}
+
+
+int asy_file_fd(const asy_file *f) {
+  return is_closed(f) ? -1 : f->d->fd;
+}
+
+
 asy_file *asy_file_check(lua_State *L, const char *fname) {
   asy_file *f = (asy_file *)asy_checkkind(L, 1, ASY_FILE);
-  if (f->d == NULL || f->d->fd < 0 || f->d->closing)
+  if (is_closed(f))
     asy_error_raise(L, ASY_RUNTIME_ERROR, "%s: the file is closed", fname);
   return f;
 }
@@ -319,11 +329,6 @@ static asy_fscode close_next(asy_fd *d, asy_fsargs *a) {
 
 
 static const asy_fileop close_op = {"close", "close", NULL, close_next, NULL};
-
-
-static bool is_closed(const asy_file *f) {
-  return f->d == NULL || f->d->fd < 0 || f->d->closing;
-}
 
 
 /* file:close() */

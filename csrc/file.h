@@ -64,6 +64,9 @@ int asy_file_do(lua_State *L, const asy_fileop *op);
 /* The first argument, an open file, else a RuntimeError of the method. */
 asy_file *asy_file_check(lua_State *L, const char *fname);
 
+/* The descriptor of the file, or -1 when it is closed. */
+int asy_file_fd(const asy_file *f);
+
 /* Keeps the string at 'idx' while the operation goes on. Never raises. */
 void asy_file_anchor(lua_State *L, asy_fd *d, int idx);
 

@@ -44,6 +44,7 @@ static const char *const kind_name[ASY_KINDS] = {
     [ASY_SIGNALS] = "asyncio.Signals",
     [ASY_FSCALL] = "asyncio.FileRequest",
     [ASY_FILE] = "asyncio.File",
+    [ASY_PROCESS] = "asyncio.Process",
     [ASY_FUTURE] = "asyncio.Future",
     [ASY_GATHER] = "asyncio.Future",
     [ASY_SHIELD] = "asyncio.Future",

@@ -43,6 +43,7 @@ typedef enum asy_kind {
   ASY_SIGNALS,
   ASY_FSCALL,
   ASY_FILE,
+  ASY_PROCESS,
   ASY_FUTURE,
   ASY_GATHER,
   ASY_SHIELD,

@@ -40,6 +40,11 @@ int asy_sig_watch(asy_sigwatch *w, int signum, uv_signal_cb arrived);
 ** before the first. */
 void asy_sig_unwatch(asy_sigwatch *w);
 
+/* For a signal that libuv watches for reasons of its own: what it did before is
+** kept from the first hold to the last release. Neither raises. */
+void asy_sig_hold(int signum);
+void asy_sig_release(int signum);
+
 /* Raises the OSError of a watcher that could not start. */
 int asy_sig_raise(lua_State *L, asy_rt *rt, int err, int signum);
 

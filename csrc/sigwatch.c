@@ -35,6 +35,15 @@ static bool is_libuvs(const struct sigaction *action) {
 }
 
 
+/* Keeps what was there. If that is libuv's, somebody else watches, and it is
+** what libuv resets to. */
+static void keep(sig_state *s, const struct sigaction *before) {
+  s->before = *before;
+  if (is_libuvs(before))
+    s->before = (struct sigaction){.sa_handler = SIG_DFL};
+}
+
+
 static int watch(uv_signal_t *h, int signum, uv_signal_cb arrived) {
   sig_state *s = &states[signum];
   struct sigaction before, now;
@@ -44,11 +53,8 @@ static int watch(uv_signal_t *h, int signum, uv_signal_cb arrived) {
   err = uv_signal_start(h, arrived, signum);
   if (err == 0 && sigaction(signum, NULL, &now) == 0)
     libuvs = now.sa_handler;
-  if (err == 0 && s->watchers++ == 0) {
-    s->before = before;
-    if (is_libuvs(&before)) /* somebody else watches: what libuv resets to */
-      s->before = (struct sigaction){.sa_handler = SIG_DFL};
-  }
+  if (err == 0 && s->watchers++ == 0)
+    keep(s, &before);
   pthread_mutex_unlock(&lock);
   return err;
 }
@@ -66,6 +72,27 @@ static void unwatch(uv_signal_t *h, int signum) {
     else if (sigaction(signum, NULL, &after) == 0 && !is_libuvs(&after))
       sigaction(signum, &s->before, NULL);
   }
+  pthread_mutex_unlock(&lock);
+}
+
+
+void asy_sig_hold(int signum) {
+  sig_state *s = &states[signum];
+  struct sigaction before;
+  pthread_mutex_lock(&lock);
+  if (s->watchers++ == 0 && sigaction(signum, NULL, &before) == 0)
+    keep(s, &before);
+  pthread_mutex_unlock(&lock);
+}
+
+
+void asy_sig_release(int signum) {
+  sig_state *s = &states[signum];
+  struct sigaction now;
+  pthread_mutex_lock(&lock);
+  if (--s->watchers == 0 && sigaction(signum, NULL, &now) == 0 &&
+      now.sa_handler == SIG_DFL) /* what libuv resets it to */
+    sigaction(signum, &s->before, NULL);
   pthread_mutex_unlock(&lock);
 }
 
@@ -105,6 +132,16 @@ static int watch(uv_signal_t *h, int signum, uv_signal_cb arrived) {
 static void unwatch(uv_signal_t *h, int signum) {
   (void)signum;
   uv_signal_stop(h);
+}
+
+
+void asy_sig_hold(int signum) {
+  (void)signum;
+}
+
+
+void asy_sig_release(int signum) {
+  (void)signum;
 }
 
 #endif

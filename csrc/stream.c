@@ -4,6 +4,7 @@
 */
 #include "stream.h"
 
+#include <errno.h>
 #include <sys/poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,10 @@
 #define LOW_WATER 16384
 
 #define MAX_READ ((size_t)1 << 30) /* bytes at once: libuv counts in 32 bits */
+
+/* More than this at once does not come out of a pipe, but from one who goes on
+** to write. */
+#define MAX_DRAIN ((size_t)1 << 20)
 
 typedef struct stream_write {
   uv_write_t req;
@@ -84,7 +89,7 @@ static bool wants_data(const asy_stream *s) {
   const asy_reader *r = s->reader;
   if (r == NULL || r->eof || s->closing)
     return false;
-  if (r->task != NULL)
+  if (r->task != NULL || r->greedy)
     return true;
   if (s->lazy)
     return false;
@@ -131,6 +136,28 @@ void asy_stream_received(asy_stream *s, ssize_t n) {
   } else if (n < 0) {
     asy_stream_lose(s, (int)n);
   }
+}
+
+
+bool asy_stream_drain(asy_stream *s) {
+  asy_buf *b = &s->reader->buf;
+  size_t left = MAX_DRAIN;
+  while (left > 0) {
+    size_t room = asy_buf_reserve(b);
+    ssize_t n = room == 0 ? -1 : read(asy_stream_fd(s), b->data + b->end, room);
+    if (n < 0 && room > 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return false; /* there is no more now, or libuv will tell */
+    if (n == 0) {
+      asy_stream_received(s, UV_EOF);
+      return true;
+    }
+    asy_buf_add(b, (size_t)n);
+    asy_stream_received(s, n);
+    left -= (size_t)n < left ? (size_t)n : left;
+  }
+  return false;
 }
 
 /* }====== */

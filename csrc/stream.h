@@ -23,6 +23,7 @@ typedef struct asy_reader {
   uint8_t kind;
   bool eof;
   bool failed;               /* by set_exception: ASY_READER_EXCEPTION */
+  bool greedy;               /* takes all there is, whatever its limit */
   int error;                 /* of the connection, a libuv code, or 0 */
   struct asy_stream *stream; /* NULL once closed, and where one only feeds */
   asy_task *task;            /* who waits for data, or NULL */
@@ -124,6 +125,10 @@ void asy_stream_flow(asy_stream *s);
 /* 'n' bytes were added to the reader's buffer; or it is a libuv error, UV_EOF
 ** among them. */
 void asy_stream_received(asy_stream *s, ssize_t n);
+
+/* Receives at once what the pipe holds, whatever the limit; whether that was
+** all, up to the end. The stream only reads, and is closed then. */
+bool asy_stream_drain(asy_stream *s);
 
 /* Sends the bytes: at once what the system takes, the rest from a copy. Returns
 ** 0 or a libuv error, after which the connection is lost; but for UV_ENOMEM

@@ -10,7 +10,12 @@ local ait <const> = helper.ait
 
 local HOST <const> = "127.0.0.1"
 
-local WITH_SPECS_OF_THEIR_OWN <const> = { "supermarket.lua", "web_requests.lua", "workers.lua" }
+local WITH_SPECS_OF_THEIR_OWN <const> = {
+  "process_pool.lua",
+  "supermarket.lua",
+  "web_requests.lua",
+  "workers.lua",
+}
 
 -- Lines of fields; tabs separate what one print gets.
 local function lines(list)

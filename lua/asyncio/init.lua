@@ -5,6 +5,7 @@ local call_graph <const> = require "asyncio.call_graph"
 local core <const> = require "asyncio.core"
 local eager <const> = require "asyncio.eager"
 local runner <const> = require "asyncio.runner"
+local subprocess <const> = require "asyncio.subprocess"
 
 require "asyncio.exception_group"
 require "asyncio.task_group"
@@ -94,6 +95,11 @@ return {
   fs = require "asyncio.fs",
   signals = core.signals,
 
+  -- subprocesses
+  create_subprocess_exec = subprocess.create_subprocess_exec,
+  create_subprocess_shell = subprocess.create_subprocess_shell,
+  subprocess = subprocess.subprocess,
+
   -- datagrams
   open_datagram = core.open_datagram,
 
@@ -121,6 +127,7 @@ return {
   Future = core.Future,
   Generator = core.Generator,
   Handle = core.Handle,
+  Process = core.Process,
   Server = core.Server,
   StreamReader = core.StreamReader,
   StreamWriter = core.StreamWriter,
@@ -133,6 +140,7 @@ return {
   exception = core.exception,
   Error = core.Error,
   BrokenBarrierError = core.BrokenBarrierError,
+  CalledProcessError = subprocess.subprocess.CalledProcessError,
   CancelledError = core.CancelledError,
   DeadlockError = core.DeadlockError,
   ExceptionGroup = core.ExceptionGroup,

@@ -420,6 +420,23 @@ local function pipes()
   writer2:close()
 end
 
+local function children()
+  local options = { input = "text", check = true, env = { PATH = os.getenv "PATH" } }
+  assert(asyncio.subprocess.run({ "cat" }, options).stdout == "text")
+  local process <close> = asyncio.create_subprocess_shell("exec cat", {
+    stdin = "pipe",
+    stdout = "null",
+    stderr = asyncio.stderr(),
+    cwd = "/",
+  })
+  asyncio.pcall(asyncio.wait_for, process.wait, 0.001, process)
+  process:send_signal "CONT"
+  assert(tostring(process):find(process.pid) and not process.returncode)
+  asyncio.pcall(asyncio.create_subprocess_exec, "/nonexistent", nil, { stdout = "pipe" })
+  asyncio.pcall(asyncio.subprocess.run, "exit 1", { check = true, timeout = 4 })
+  asyncio.pcall(asyncio.subprocess.run, { "sleep", 4 }, { timeout = 0.001 })
+end
+
 local function standard()
   local reader = asyncio.stdin()
   assert(reader == asyncio.stdin())
@@ -500,6 +517,7 @@ local parts <const> = {
   files,
   unix,
   pipes,
+  children,
   standard,
   names,
   descriptors,
@@ -542,6 +560,9 @@ local function leave_behind()
     local _, writer = asyncio.open_connection("127.0.0.1", server:sockets()[1].port)
     writer:write "something\n"
     asyncio.pipe()
+    local process = asyncio.create_subprocess_exec("cat", nil, { stdin = "pipe", stdout = "pipe" })
+    asyncio.create_task(process.communicate, process)
+    asyncio.create_subprocess_exec("cat", nil, { stdin = "pipe" })
     local path = os.tmpname()
     asyncio.pcall(os.remove, path)
     asyncio.start_unix_server(echo, path)
