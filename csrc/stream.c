@@ -441,6 +441,7 @@ void asy_streams_open(lua_State *L) {
   asy_unix_open(L);
   asy_pipe_open(L);
   asy_stdio_open(L);
+  asy_tty_open(L);
 }
 
 /* }====== */

@@ -194,6 +194,7 @@ void asy_tcp_open(lua_State *L);
 void asy_unix_open(lua_State *L);
 void asy_pipe_open(lua_State *L);
 void asy_stdio_open(lua_State *L);
+void asy_tty_open(lua_State *L);
 void asy_server_open(lua_State *L);
 
 /* Opens all of them. */

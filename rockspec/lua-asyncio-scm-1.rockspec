@@ -111,6 +111,7 @@ build = {
         "csrc/timeout.c",
         "csrc/trace.c",
         "csrc/traceback.c",
+        "csrc/tty.c",
         "csrc/udp.c",
         "csrc/unix.c",
         "csrc/unixfile.c",
@@ -155,6 +156,7 @@ build = {
     ["asyncio.subprocess"] = "lua/asyncio/subprocess.lua",
     ["asyncio.task_group"] = "lua/asyncio/task_group.lua",
     ["asyncio.timed"] = "lua/asyncio/timed.lua",
+    ["asyncio.tty"] = "lua/asyncio/tty.lua",
   },
 }
 -- make builds, fetches busted where it is missing, and runs the specs

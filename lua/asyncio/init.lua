@@ -9,6 +9,7 @@ local subprocess <const> = require "asyncio.subprocess"
 
 require "asyncio.exception_group"
 require "asyncio.task_group"
+require "asyncio.tty"
 
 return {
   _VERSION = "lua-asyncio scm",

@@ -441,9 +441,12 @@ local function standard()
   local reader = asyncio.stdin()
   assert(reader == asyncio.stdin())
   asyncio.pcall(asyncio.wait_for, reader.read, 0.001, reader, 1)
-  asyncio.stdout():write ""
-  asyncio.stdout():drain()
+  local writer = asyncio.stdout()
+  writer:write ""
+  writer:drain()
   asyncio.stderr():write ""
+  asyncio.pcall(reader.set_mode, reader, "raw")
+  asyncio.pcall(writer.get_winsize, writer)
 end
 
 local function names()

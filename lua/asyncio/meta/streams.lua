@@ -148,6 +148,14 @@ function asyncio.StreamReader:at_eof() end
 -- Closes what it reads from, a connection once all is sent.
 function asyncio.StreamReader:close() end
 
+-- The mode of a terminal: "raw" gives each key as it is typed, without echo, line
+-- editing and Ctrl-C. The mode that was before is put back by the end of the
+-- scope, at the latest when the loop closes. Raises OSError for what is no
+-- terminal.
+---@param mode "raw" | "normal"
+---@return any scope
+function asyncio.StreamReader:set_mode(mode) end
+
 -- As `writer:get_extra_info`.
 ---@param key "peername" | "sockname" | "socket" | "fd" | string
 ---@param default? any
@@ -200,6 +208,11 @@ function asyncio.StreamWriter:wait_closed() end
 -- As StreamWriter.is_closing.
 ---@return boolean
 function asyncio.StreamWriter:is_closing() end
+
+-- The size of a terminal. Raises OSError for what is none.
+---@return integer columns
+---@return integer rows
+function asyncio.StreamWriter:get_winsize() end
 
 -- As StreamWriter.get_extra_info.
 ---@param key "peername" | "sockname" | "socket" | "fd" | string
