@@ -11,7 +11,9 @@ local ait <const> = helper.ait
 local HOST <const> = "127.0.0.1"
 
 local WITH_SPECS_OF_THEIR_OWN <const> = {
+  "port_checker.lua",
   "process_pool.lua",
+  "proxy.lua",
   "supermarket.lua",
   "web_requests.lua",
   "workers.lua",
