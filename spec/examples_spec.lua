@@ -11,6 +11,8 @@ local ait <const> = helper.ait
 local HOST <const> = "127.0.0.1"
 
 local WITH_SPECS_OF_THEIR_OWN <const> = {
+  "chat_client.lua",
+  "chat_server.lua",
   "port_checker.lua",
   "process_pool.lua",
   "proxy.lua",
