@@ -139,7 +139,7 @@ describe("asyncio.luasocket.install", function()
     end)
 
     ait("covers bind and connect", function()
-      local server <close> = assert(socket.bind("localhost", 0))
+      local server <close> = assert(socket.bind(HOST, 0))
       local host, port = server:getsockname()
       local accepting <const> = asyncio.create_task(server.accept, server)
       local client <close> = assert(socket.connect(host, port))

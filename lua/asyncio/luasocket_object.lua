@@ -133,7 +133,8 @@ function object.resolve(host, family, kind, limit)
   return list
 end
 
--- A socket that has no descriptor yet takes any family.
+-- A socket that has no descriptor yet takes any family. One that must not wait
+-- does so here all the same, as LuaSocket's do.
 local function addresses_of(self, host, kind)
   if self.raw.getfamily == nil then -- a Unix socket: the host is a path
     return { host }
@@ -142,16 +143,22 @@ local function addresses_of(self, host, kind)
   if self.raw:getfd() >= 0 then
     family = self.raw:getfamily() == "inet6" and "inet6" or "inet"
   end
-  return object.resolve(host, family, kind, self.block or self.total)
+  local limit <const> = self.block or self.total
+  return object.resolve(host, family, kind, limit ~= 0 and limit or nil)
 end
 
--- Calls the method with the first address of the host.
+-- Calls the method with one address of the host after the other, until one will
+-- do.
 local function with_address(self, kind, method, host, ...)
   local list, err = addresses_of(self, host, kind)
-  if not list then
-    return nil, err
+  for i = 1, list and math.max(#list, 1) or 0 do
+    local ok
+    ok, err = self.raw[method](self.raw, list[i], ...)
+    if ok then
+      return ok
+    end
   end
-  return self.raw[method](self.raw, list[1], ...)
+  return nil, err
 end
 
 -- ======}
