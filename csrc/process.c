@@ -16,14 +16,14 @@
 
 /* {====== Its end ====== */
 
-/* Takes over what the child has written. Where nobody else has its pipes they
-** are at their end, and its stdin closes, too. */
+/* Takes over what the child has written, unless another one is to read it. Where
+** nobody else has its pipes they are at their end, and its stdin closes, too. */
 static void take_output(asy_process *p) {
   bool shared = false;
   asy_stream *in = p->input != NULL ? p->input->stream : NULL;
   for (int i = 0; i < 2; i++) {
-    asy_reader *r = p->output[i];
-    if (r != NULL && r->stream != NULL && !asy_stream_drain(r->stream))
+    asy_stream *s = p->output[i] != NULL ? p->output[i]->stream : NULL;
+    if (s != NULL && (s->shared || !asy_stream_drain(s)))
       shared = true;
   }
   if (in != NULL && !shared) {

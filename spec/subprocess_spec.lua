@@ -67,6 +67,35 @@ describe("create_subprocess_exec", function()
     assert.equal(before, streams.descriptors())
   end)
 
+  it("fails without descriptors, and leaves none", function()
+    local source <const> = [[
+      local asyncio = require "asyncio"
+      local list = {}
+      local function open_all()
+        local file = io.open "/dev/null"
+        while file do
+          list[#list + 1] = file
+          file = io.open "/dev/null"
+        end
+        return #list
+      end
+      asyncio.run(function()
+        asyncio.subprocess.run { "true" } -- makes what the loop needs
+        local most = open_all()
+        for free = 0, 12 do
+          for _ = 1, free do
+            table.remove(list):close()
+          end
+          local ok, err = pcall(asyncio.subprocess.run, { "true" }, { input = "x" })
+          assert(ok and free > 0 or not ok and free < 12 and err.code == "EMFILE", free)
+          asyncio.sleep(0.001)
+          assert(open_all() == most, free)
+        end
+      end)
+    ]]
+    helper.check_script(source, { shell = "ulimit -n 40; %s" })
+  end)
+
   ait("looks the program up in PATH, that of the child if it gets one", function()
     assert.equal("x", output("printf", { "x" }, { env = { PATH = os.getenv "PATH" } }))
     local exec <const> = asyncio.create_subprocess_exec
@@ -198,6 +227,25 @@ describe("the standard streams of a child", function()
     writer:close()
     assert.equal("a\nb\n", output("sort", nil, { stdin = reader }))
     assert.equal(0, first:wait())
+  end)
+
+  ait("may be the pipes of another child", function()
+    local first <close> = processes.idle()
+    local second <const> = asyncio.create_subprocess_exec("sort", nil, {
+      stdin = first.stdout,
+      stdout = "pipe",
+    })
+    first.stdin:write "b\na\n"
+    first.stdin:close()
+    assert.equal(0, first:wait()) -- leaves it all to the second
+    first.stdout:close()
+    assert.equal("a\nb\n", (second:communicate()))
+
+    local third <close> = processes.idle()
+    local opts <const> = { stdout = third.stdin }
+    assert.equal(0, asyncio.create_subprocess_exec("printf", { "text" }, opts):wait())
+    third.stdin:close()
+    assert.equal("text", third.stdout:read "a")
   end)
 
   ait("cannot be what is closed", function()

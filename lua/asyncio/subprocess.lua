@@ -105,7 +105,7 @@ local function get_env(options, arg)
   end
   local list <const> = {}
   for name, value in pairs(options.env) do
-    if type(name) ~= "string" or name == "" or name:find "[=%z]" then
+    if type(name) ~= "string" or name == "" or name:find "[=\0]" then
       complain(arg, "field 'env': '%s' is no name of a variable", tostring(name))
     elseif type(value) ~= "string" and type(value) ~= "number" then
       complain(arg, "field 'env': %s: string expected, got %s", name, type(value))
