@@ -202,16 +202,19 @@ static int start(spawn *s, asy_loop *loop, asy_process *p) {
 /* }====== */
 
 
-static bool is_directory(const char *path) {
+/* Whether the error is that of the directory, which the system does not say. */
+static bool is_cwds(const char *cwd, int err) {
   struct stat st;
-  return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+  if (cwd == NULL ||
+      (err != UV_ENOENT && err != UV_ENOTDIR && err != UV_EACCES))
+    return false;
+  return stat(cwd, &st) != 0 || !S_ISDIR(st.st_mode) || access(cwd, X_OK) != 0;
 }
 
 
-/* The system does not say whether it was the directory. */
 static int raise_failed(lua_State *L, asy_rt *rt, const spawn *s, int err) {
   const char *cwd = s->o.cwd;
-  if (cwd != NULL && !is_directory(cwd))
+  if (is_cwds(cwd, err))
     asy_error_osof(L, rt, err, "chdir", "path", cwd);
   else
     asy_error_osof(L, rt, err, "spawn", "path", s->o.file);

@@ -44,6 +44,8 @@ describe("create_subprocess_exec", function()
     assert.is_nil(process[1])
     assert.equal(0, process:wait())
     assert.equal(0, process.returncode)
+    assert.equal(asyncio.create_subprocess_exec, asyncio.subprocess.create_subprocess_exec)
+    assert.equal(asyncio.subprocess, require "asyncio.subprocess")
     helper.raises("Process objects are made by the library only", asyncio.Process)
   end)
 
@@ -61,6 +63,12 @@ describe("create_subprocess_exec", function()
     pipes.cwd = "/nonexistent"
     err = helper.raises(asyncio.OSError, exec, "true", nil, pipes)
     assert.equal("chdir /nonexistent: no such file or directory (ENOENT)", err.message)
+    pipes.cwd = "/dev/null"
+    err = helper.raises(asyncio.OSError, exec, "true", nil, pipes)
+    assert.equal("chdir /dev/null: not a directory (ENOTDIR)", err.message)
+    pipes.cwd = "/"
+    err = helper.raises(asyncio.OSError, exec, "/nonexistent", nil, pipes)
+    assert.equal("/nonexistent", err.path)
     err = helper.raises(asyncio.OSError, exec, "true", nil, { stdout = 999999 })
     assert.equal("spawn true: bad file descriptor (EBADF)", err.message)
     asyncio.sleep(0.001)

@@ -99,7 +99,7 @@ return {
   -- subprocesses
   create_subprocess_exec = subprocess.create_subprocess_exec,
   create_subprocess_shell = subprocess.create_subprocess_shell,
-  subprocess = subprocess.subprocess,
+  subprocess = subprocess,
 
   -- datagrams
   open_datagram = core.open_datagram,
@@ -141,7 +141,7 @@ return {
   exception = core.exception,
   Error = core.Error,
   BrokenBarrierError = core.BrokenBarrierError,
-  CalledProcessError = subprocess.subprocess.CalledProcessError,
+  CalledProcessError = subprocess.CalledProcessError,
   CancelledError = core.CancelledError,
   DeadlockError = core.DeadlockError,
   ExceptionGroup = core.ExceptionGroup,

@@ -384,13 +384,12 @@ end
 return {
   create_subprocess_exec = create_subprocess_exec,
   create_subprocess_shell = create_subprocess_shell,
+  run = run,
 
-  subprocess = {
-    PIPE = PIPE,
-    DEVNULL = DEVNULL,
-    STDOUT = STDOUT,
-    CalledProcessError = CalledProcessError,
-    Process = Process,
-    run = run,
-  },
+  PIPE = PIPE,
+  DEVNULL = DEVNULL,
+  STDOUT = STDOUT,
+
+  CalledProcessError = CalledProcessError,
+  Process = Process,
 }

@@ -83,6 +83,8 @@ asyncio.CalledProcessError = {}
 
 -- Commands from start to end.
 asyncio.subprocess = {
+  create_subprocess_exec = asyncio.create_subprocess_exec,
+  create_subprocess_shell = asyncio.create_subprocess_shell,
   PIPE = "pipe",
   DEVNULL = "null",
   STDOUT = "stdout",
