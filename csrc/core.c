@@ -7,6 +7,7 @@
 #include "class.h"
 #include "context.h"
 #include "coroutine.h"
+#include "crossing.h"
 #include "debug.h"
 #include "dns.h"
 #include "error.h"
@@ -85,6 +86,7 @@ int luaopen_asyncio_core(lua_State *L) {
       asy_semaphore_open,
       asy_barrier_open,
       asy_itemq_open,
+      asy_crossing_open,
       asy_class_open,
       NULL,
   };

@@ -33,7 +33,7 @@ void asy_parcel_free(asy_parcel *p);
 
 /* The parcel as bytes, for another process of this very program: valid until it
 ** is freed. It was packed with 'flat'. */
-const char *asy_parcel_bytes(const asy_parcel *p, size_t *len);
+const char *asy_parcel_bytes(asy_parcel *p, size_t *len);
 
 /* A parcel of such bytes, which are copied: also without a Lua state. NULL when
 ** they are not what was written, or there is no memory. */

@@ -177,8 +177,7 @@ bool asy_error_isany(lua_State *L, asy_rt *rt, int idx) {
 }
 
 
-/* Whether the value at 'idx' is an exception class: Error or below it. */
-static bool is_class(lua_State *L, asy_rt *rt, int idx) {
+bool asy_error_isclass(lua_State *L, asy_rt *rt, int idx) {
   if (!lua_istable(L, idx))
     return false;
   lua_pushvalue(L, idx);
@@ -188,7 +187,7 @@ static bool is_class(lua_State *L, asy_rt *rt, int idx) {
 
 void asy_error_instantiate(lua_State *L, asy_rt *rt, int idx) {
   idx = lua_absindex(L, idx);
-  if (!is_class(L, rt, idx))
+  if (!asy_error_isclass(L, rt, idx))
     return;
   lua_pushnil(L);
   make_instance(L);
@@ -286,8 +285,7 @@ static int error_tostring(lua_State *L) {
 }
 
 
-/* Pushes a new class; its name and base (a class or nil) are at the indices. */
-static void new_class(lua_State *L, int name, int base) {
+void asy_error_newclass(lua_State *L, asy_rt *rt, int name, int base) {
   static const luaL_Reg meta[] = {
       {"__call", class_call},
       {"__tostring", class_tostring},
@@ -315,6 +313,7 @@ static void new_class(lua_State *L, int name, int base) {
     lua_setfield(L, -3, "__tostring");
   }
   lua_setmetatable(L, -2);
+  asy_error_register(L, rt);
 }
 
 
@@ -326,10 +325,10 @@ static int exception(lua_State *L) {
   if (lua_isnil(L, 2)) {
     asy_error_class(L, rt, ASY_ERROR);
     lua_replace(L, 2);
-  } else if (!is_class(L, rt, 2)) {
+  } else if (!asy_error_isclass(L, rt, 2)) {
     return asy_typeerror(L, 2, "exception class");
   }
-  new_class(L, 1, 2);
+  asy_error_newclass(L, rt, 1, 2);
   return 1;
 }
 
@@ -412,13 +411,14 @@ void asy_error_open(lua_State *L) {
   asy_rt *rt = asy_rt_of(L);
   int module = lua_gettop(L);
   asy_setfuncs(L, funcs);
+  asy_error_openchains(L, rt);
   for (int i = ASY_ERROR; i < ASY_CLASSES; i++) {
     lua_pushstring(L, class_list[i].name);
     if (class_list[i].base != 0)
       asy_error_class(L, rt, class_list[i].base);
     else
       lua_pushnil(L);
-    new_class(L, module + 1, module + 2);
+    asy_error_newclass(L, rt, module + 1, module + 2);
     lua_pushvalue(L, -1);
     rt->class_at[i] = lua_topointer(L, -1);
     rt->classes[i] = luaL_ref(L, LUA_REGISTRYINDEX);

@@ -46,6 +46,9 @@ bool asy_error_passes(lua_State *L, asy_rt *rt, int idx);
 /* Whether the value at 'idx' is an instance of any exception class. */
 bool asy_error_isany(lua_State *L, asy_rt *rt, int idx);
 
+/* Whether the value at 'idx' is an exception class: Error or one below it. */
+bool asy_error_isclass(lua_State *L, asy_rt *rt, int idx);
+
 /* isinstance for a class at 'cls', which is a table, and any value. */
 bool asy_error_isinstance(lua_State *L, int idx, int cls);
 
@@ -61,6 +64,24 @@ void asy_error_instantiate(lua_State *L, asy_rt *rt, int idx);
 /* Pushes the value at 'idx' as text for people; the __tostring of an error value
 ** may raise itself. */
 const char *asy_error_text(lua_State *L, int idx);
+
+/* Pushes a new class; its name and base (a class or nil) are at the indices. */
+void asy_error_newclass(lua_State *L, asy_rt *rt, int name, int base);
+
+/* {====== Classes by name: errname.c ====== */
+
+void asy_error_openchains(lua_State *L, asy_rt *rt);
+
+/* Pushes the names of the class and of those above it, as one string. */
+void asy_error_pushchain(lua_State *L, int idx);
+
+/* The class on the top is what that string now stands for. */
+void asy_error_register(lua_State *L, asy_rt *rt);
+
+/* Replaces the string on the top by its class; makes what is missing. */
+void asy_error_ofchain(lua_State *L, asy_rt *rt);
+
+/* }====== */
 
 /* Replaces nil at the top by Lua 5.5's "<no error object>". */
 void asy_error_nonil(lua_State *L);

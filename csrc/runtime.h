@@ -111,6 +111,8 @@ typedef struct asy_rt {
   lua_KContext last_scope;           /* number of the last wait_for */
   int classes[ASY_CLASSES];          /* references of the exception classes, */
   const void *class_at[ASY_CLASSES]; /* and their addresses */
+  int chains;       /* of the exception classes by name (errname.c), */
+  int metatables;   /* and of metatables (crossname.c) */
   int loops;        /* of the weak table of loops, by address and as keys */
   int current_loop; /* reference of the current event loop, or none */
   int running_loop; /* reference of the userdata of 'running' */

@@ -114,6 +114,9 @@ return {
   getaddrinfo = core.getaddrinfo,
   getnameinfo = core.getnameinfo,
 
+  -- off the loop
+  register_metatable = core.register_metatable,
+
   -- seeing inside
   capture_call_graph = core.capture_call_graph,
   format_call_graph = call_graph.format_call_graph,

@@ -4,6 +4,7 @@
 -- a failed allocation raises goes where it would in any program.
 
 local asyncio = require "asyncio"
+local core = require "asyncio.core"
 
 local function quiet() end
 
@@ -498,6 +499,25 @@ local function datagrams()
   settle(iteration)
 end
 
+-- What crosses to another Lua state and back.
+local function crossing()
+  local mt = asyncio.register_metatable("Everything", {})
+  local n, t = 1, { 1, 2.5, "text", ("long"):rep(100), { x = true } }
+  t.self = t
+  local function count()
+    n = n + 1
+    return n, asyncio, string.format, count
+  end
+  local class = asyncio.exception("Everything", asyncio.OSError)
+  for _, copy in ipairs { core.crossing_copy, function(...)
+    return core.crossing_unpack(core.crossing_pack(...))
+  end } do
+    local a, b, c, d = copy(t, count, class "error", setmetatable({}, mt))
+    assert(a.self == a and b() == 2 and c.message == "error" and getmetatable(d) == mt)
+  end
+  asyncio.pcall(core.crossing_copy, { { io.stdout } })
+end
+
 local parts <const> = {
   tasks,
   futures,
@@ -509,6 +529,7 @@ local parts <const> = {
   locks,
   meetings,
   queues,
+  crossing,
   contexts,
   coroutines,
   callbacks,
