@@ -49,6 +49,7 @@ static const class_of_kind class_list[] = {
     {ASY_GENERATOR, 0, "Generator", NULL},
     {ASY_FILE, 0, "File", NULL},
     {ASY_PROCESS, 0, "Process", NULL},
+    {ASY_WATCHER, 0, "FileWatcher", NULL},
 };
 
 #define NCLASSES ((lua_Integer)(sizeof(class_list) / sizeof(class_list[0])))

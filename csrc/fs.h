@@ -103,5 +103,6 @@ void asy_fs_open(lua_State *L);
 /* Add their functions to the table on the top. */
 void asy_fscall_open(lua_State *L);
 void asy_file_open(lua_State *L);
+void asy_fswatch_open(lua_State *L);
 
 #endif

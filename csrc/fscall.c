@@ -268,6 +268,7 @@ void asy_fs_open(lua_State *L) {
   lua_newtable(L);
   asy_fscall_open(L);
   asy_file_open(L);
+  asy_fswatch_open(L);
   lua_setfield(L, -2, "fs");
 }
 

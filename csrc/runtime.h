@@ -44,6 +44,7 @@ typedef enum asy_kind {
   ASY_FSCALL,
   ASY_FILE,
   ASY_PROCESS,
+  ASY_WATCHER,
   ASY_FUTURE,
   ASY_GATHER,
   ASY_SHIELD,

@@ -59,6 +59,7 @@ build = {
         "csrc/fileio.c",
         "csrc/fscall.c",
         "csrc/fsreq.c",
+        "csrc/fswatch.c",
         "csrc/filestream.c",
         "csrc/future.c",
         "csrc/garbage.c",

@@ -17,6 +17,7 @@ local WITH_SPECS_OF_THEIR_OWN <const> = {
   "process_pool.lua",
   "proxy.lua",
   "supermarket.lua",
+  "tail_f.lua",
   "web_requests.lua",
   "workers.lua",
 }

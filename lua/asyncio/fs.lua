@@ -180,4 +180,6 @@ return {
   mkdir = system.mkdir,
   mkdtemp = system.mkdtemp,
   rmdir = system.rmdir,
+
+  watch = system.watch,
 }

@@ -128,6 +128,7 @@ return {
   DatagramEndpoint = core.DatagramEndpoint,
   EventLoop = core.EventLoop,
   File = core.File,
+  FileWatcher = core.FileWatcher,
   Future = core.Future,
   Generator = core.Generator,
   Handle = core.Handle,

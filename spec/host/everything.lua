@@ -395,6 +395,11 @@ local function files()
   cancelled:cancel()
   settle(cancelled)
   settle(asking)
+  asyncio.pcall(fs.watch, path .. "/no")
+  for event in fs.watch(path) do
+    assert(event.type == "change" and event.filename)
+    break
+  end
   fs.unlink(path)
 end
 
@@ -587,6 +592,9 @@ local function leave_behind()
     local process = asyncio.create_subprocess_exec("cat", nil, { stdin = "pipe", stdout = "pipe" })
     asyncio.create_task(process.communicate, process)
     asyncio.create_subprocess_exec("cat", nil, { stdin = "pipe" })
+    asyncio.create_task(function()
+      return asyncio.fs.watch "."()
+    end)
     local path = os.tmpname()
     asyncio.pcall(os.remove, path)
     asyncio.start_unix_server(echo, path)

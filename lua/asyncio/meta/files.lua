@@ -132,6 +132,31 @@ function asyncio.fs.mkdtemp(template) end
 ---@param path string
 function asyncio.fs.rmdir(path) end
 
+---@class asyncio.FileEvent
+---@field type "rename" | "change" | "overflow"
+---@field filename? string nil with "overflow"
+
+---@class asyncio.WatchOptions
+---@field recursive? boolean what is below, too, where the system can do that
+---@field limit? integer events that are kept, 1024 when missing
+
+-- Watches a file, or what is in a directory: `for event in asyncio.fs.watch(path) do`.
+---@param path string
+---@param options? asyncio.WatchOptions
+---@return asyncio.FileWatcher watcher
+---@return nil
+---@return nil
+---@return asyncio.FileWatcher watcher
+function asyncio.fs.watch(path, options) end
+
+-- An iterator over events, and what closes it.
+---@class asyncio.FileWatcher: asyncio.Class
+---@overload async fun(): asyncio.FileEvent?
+asyncio.FileWatcher = {}
+
+-- Watches no more; the iterator ends.
+function asyncio.FileWatcher:close() end
+
 -- An open file. Methods raise RuntimeError on a closed one, and OSError; several
 -- tasks take turns. A <close> variable closes it.
 ---@class asyncio.File: asyncio.Class

@@ -1,0 +1,291 @@
+/*
+** watch(path, options): a FileWatcher, an iterator that suspends and gives what
+** happened to a file or in a directory. Between two turns of a loop events are
+** queued, each once for a name, and up to a limit.
+*/
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "fs.h"
+#include "handle.h"
+#include "stream.h"
+
+#define LIMIT 1024 /* events that are queued */
+
+typedef struct fs_event {
+  asy_list link;
+  bool renamed; /* else it changed */
+  char name[];
+} fs_event;
+
+typedef struct asy_watcher {
+  asy_rt *rt;
+  uint8_t kind;
+  bool overflow; /* events were lost after those in the queue */
+  int error;     /* a libuv code, for after these, or 0 */
+  asy_loop *loop;
+  struct fs_watch *watch; /* NULL once closed */
+  size_t count, limit;    /* of events */
+  asy_list events;
+  asy_list waiters; /* tasks */
+} asy_watcher;
+
+/* User values of a watcher. */
+#define WATCHER_LOOP 1
+#define WATCHER_PATH 2
+
+typedef struct fs_watch {
+  asy_handle h;
+  asy_watcher *owner; /* valid until closing */
+} fs_watch;
+
+
+/* {====== Events ====== */
+
+static bool has_events(const asy_watcher *w) {
+  return w->count > 0 || w->overflow || w->error != 0;
+}
+
+
+static void drop_event(asy_watcher *w, fs_event *e) {
+  asy_list_remove(&e->link);
+  w->count--;
+  free(e);
+}
+
+
+static bool is_queued(const asy_watcher *w, const char *name, bool renamed) {
+  for (asy_list *n = w->events.next; n != &w->events; n = n->next) {
+    fs_event *e = asy_of(n, fs_event, link);
+    if (e->renamed == renamed && strcmp(e->name, name) == 0)
+      return true;
+  }
+  return false;
+}
+
+
+static void add_event(asy_watcher *w, const char *name, bool renamed) {
+  size_t size = strlen(name) + 1;
+  fs_event *e;
+  if (w->overflow || is_queued(w, name, renamed))
+    return;
+  e = w->count < w->limit ? (fs_event *)malloc(sizeof(fs_event) + size) : NULL;
+  if (e == NULL) {
+    w->overflow = true;
+    return;
+  }
+  e->renamed = renamed;
+  memcpy(e->name, name, size);
+  memset(&e->link, 0, sizeof(e->link));
+  asy_list_append(&w->events, &e->link);
+  w->count++;
+}
+
+
+static void watch_event(uv_fs_event_t *uv, const char *name, int events,
+                        int status) {
+  asy_watcher *w = ((fs_watch *)uv->data)->owner;
+  if (status < 0)
+    w->error = status;
+  else
+    add_event(w, name != NULL ? name : "", (events & UV_RENAME) != 0);
+  if (has_events(w))
+    asy_waitq_wake(&w->waiters);
+}
+
+
+/* Pushes the first event, a table, and takes it out of the queue; the error is
+** raised. */
+static int take_event(lua_State *L, asy_watcher *w) {
+  fs_event *e;
+  int err = w->error;
+  lua_createtable(L, 0, 2);
+  if (w->count > 0) {
+    e = asy_of(w->events.next, fs_event, link);
+    lua_pushstring(L, e->renamed ? "rename" : "change");
+    lua_setfield(L, -2, "type");
+    lua_pushstring(L, e->name);
+    lua_setfield(L, -2, "filename");
+    drop_event(w, e);
+  } else if (w->overflow) {
+    lua_pushliteral(L, "overflow");
+    lua_setfield(L, -2, "type");
+    w->overflow = false;
+  } else {
+    w->error = 0;
+    lua_getiuservalue(L, 1, WATCHER_PATH);
+    asy_error_osof(L, w->rt, err, "watch", "path", lua_tostring(L, -1));
+    return lua_error(L);
+  }
+  return 1;
+}
+
+/* }====== */
+
+
+/* {====== The handle ====== */
+
+static void watch_detach(asy_handle *h) {
+  asy_watcher *w = ((fs_watch *)h)->owner;
+  w->watch = NULL;
+  asy_waitq_wakeall(&w->waiters);
+}
+
+
+/* Whether the system itself looks below a directory. */
+static bool can_recurse(void) {
+#if defined(__APPLE__) || defined(_WIN32)
+  return true;
+#else
+  return false;
+#endif
+}
+
+
+/* Returns 0 or a libuv error. */
+static int watch_open(asy_watcher *w, const char *path, bool recursive) {
+  fs_watch *watch;
+  int err;
+  if (recursive && !can_recurse())
+    return UV_ENOSYS;
+  watch = (fs_watch *)asy_handle_new(w->loop, sizeof(fs_watch));
+  if (watch == NULL)
+    return UV_ENOMEM;
+  watch->h.detach = watch_detach;
+  watch->owner = w;
+  w->watch = watch;
+  err = uv_fs_event_init(w->loop->engine->uv, &watch->h.uv.fs_event);
+  if (err == 0) {
+    asy_handle_opened(&watch->h);
+    err = uv_fs_event_start(&watch->h.uv.fs_event, watch_event, path,
+                            recursive ? UV_FS_EVENT_RECURSIVE : 0);
+  }
+  if (err != 0)
+    asy_handle_close(&watch->h);
+  return err;
+}
+
+/* }====== */
+
+
+/* {====== Lua's view ====== */
+
+static const asy_wait event_wait = {"an event of a file", asy_waitq_abort};
+
+
+static asy_watcher *check_watcher(lua_State *L) {
+  return (asy_watcher *)asy_checkkind(L, 1, ASY_WATCHER);
+}
+
+
+static int next_woken(lua_State *L, int status, lua_KContext ctx) {
+  asy_watcher *w = (asy_watcher *)lua_touserdata(L, 1);
+  asy_task *t = w->rt->task;
+  (void)ctx;
+  if (status == LUA_YIELD) {
+    asy_resumed(L, t);
+    if (asy_isending(t) && asy_waitq_got(t) && has_events(w))
+      asy_waitq_wake(&w->waiters);
+    asy_waitq_woken(L, t);
+  }
+  if (w->watch == NULL)
+    return 0;
+  if (has_events(w))
+    return take_event(L, w);
+  t = asy_task_here(L, w->rt, "watch");
+  if (t->fut.loop != w->loop)
+    return asy_error_raise(L, ASY_RUNTIME_ERROR,
+                           "'watch' belongs to a different event loop");
+  return asy_waitq_wait(L, t, &w->waiters, &event_wait, w, 0, next_woken);
+}
+
+
+/* watcher(): the next event, or nil when it is closed */
+static int watcher_call(lua_State *L) {
+  check_watcher(L);
+  lua_settop(L, 1);
+  return next_woken(L, LUA_OK, 0);
+}
+
+
+/* watcher:close() */
+static int watcher_close(lua_State *L) {
+  asy_watcher *w = check_watcher(L);
+  if (w->watch != NULL)
+    asy_handle_close(&w->watch->h);
+  while (w->count > 0)
+    drop_event(w, asy_of(w->events.next, fs_event, link));
+  return 0;
+}
+
+
+static int watcher_tostring(lua_State *L) {
+  asy_watcher *w = check_watcher(L);
+  lua_getiuservalue(L, 1, WATCHER_PATH);
+  lua_pushfstring(L, "<FileWatcher %s '%s'>",
+                  w->watch != NULL ? "open" : "closed", lua_tostring(L, -1));
+  return 1;
+}
+
+
+/* The limit in the options at 'idx', a table or nil. */
+static size_t get_limit(lua_State *L, int idx) {
+  lua_Integer limit = LIMIT;
+  if (!lua_isnil(L, idx) && lua_getfield(L, idx, "limit") != LUA_TNIL) {
+    limit = lua_tointeger(L, -1);
+    luaL_argcheck(L, limit > 0 && limit <= INT32_MAX, idx,
+                  "field 'limit' must be a positive integer");
+  }
+  return (size_t)limit;
+}
+
+
+/* watch(path, options): what a generic for needs; the watcher is the iterator
+** and the closing value */
+static int fs_watch_path(lua_State *L) {
+  const char *path = asy_fs_checkpath(L, 1);
+  asy_loop *loop;
+  asy_watcher *w;
+  size_t limit;
+  int err;
+  lua_settop(L, 2);
+  if (!lua_isnil(L, 2))
+    luaL_checktype(L, 2, LUA_TTABLE);
+  limit = get_limit(L, 2);
+  loop = asy_stream_loop(L, "watch");
+  w = (asy_watcher *)asy_new(L, loop->rt, ASY_WATCHER, sizeof(*w), 2);
+  asy_list_init(&w->events);
+  asy_list_init(&w->waiters);
+  w->limit = limit;
+  w->loop = loop;
+  asy_loop_push(L, loop);
+  lua_setiuservalue(L, -2, WATCHER_LOOP);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, WATCHER_PATH);
+  err = watch_open(w, path, asy_optflag(L, 2, "recursive", false));
+  if (err != 0)
+    return asy_fs_raise(L, loop->rt, err, "watch", 1, 0);
+  lua_pushnil(L);
+  lua_pushnil(L);
+  lua_pushvalue(L, -3);
+  return 4;
+}
+
+
+void asy_fswatch_open(lua_State *L) {
+  static const luaL_Reg methods[] = {{"close", watcher_close}, {NULL, NULL}};
+  static const luaL_Reg meta[] = {
+      {"__call", watcher_call},
+      {"__close", watcher_close},
+      {"__gc", watcher_close},
+      {"__tostring", watcher_tostring},
+      {NULL, NULL},
+  };
+  static const luaL_Reg funcs[] = {{"watch", fs_watch_path}, {NULL, NULL}};
+  asy_newmeta(L, ASY_WATCHER, "asyncio.FileWatcher", methods, meta, 0);
+  lua_pop(L, 1);
+  asy_setfuncs(L, funcs);
+}
+
+/* }====== */
