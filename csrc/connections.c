@@ -76,7 +76,7 @@ static int take(lua_State *L, asy_server *server) {
     return 0;
   if (server->count > 0 && server->promised == 0)
     return take_first(L, server);
-  t = asy_task_here(L, server->rt, "connections");
+  t = asy_task_hereon(L, server->loop, "server", "connections");
   return asy_waitq_wait(L, t, &server->takers, &how, server, 0, taken);
 }
 
@@ -108,7 +108,7 @@ static int next_connection(lua_State *L) {
   server = (asy_server *)lua_touserdata(L, SERVER);
   if (server->closed)
     return 0;
-  asy_task_here(L, server->rt, "connections");
+  asy_task_hereon(L, server->loop, "server", "connections");
   asy_stream_make(L, server->loop, ASY_STREAM_BOTH, server->limit);
   return take(L, server);
 }

@@ -44,11 +44,7 @@ uv_udp_t *asy_endpoint_socket(lua_State *L, const char *fname) {
 
 /* The running task, which is to wait for the open endpoint. */
 static asy_task *waiter(lua_State *L, asy_endpoint *d, const char *fname) {
-  asy_task *t = asy_task_here(L, d->rt, fname);
-  if (asy_unlikely(t->fut.loop != d->socket->h.loop))
-    asy_error_raise(L, ASY_RUNTIME_ERROR,
-                    "%s: the endpoint belongs to another event loop", fname);
-  return t;
+  return asy_task_hereon(L, d->socket->h.loop, "endpoint", fname);
 }
 
 

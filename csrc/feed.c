@@ -60,7 +60,7 @@ static int reader_setexception(lua_State *L) {
 static int reader_exception(lua_State *L) {
   asy_reader *r = check_reader(L);
   if (!r->failed && r->error != 0)
-    asy_error_os(L, r->rt, r->error, "read", NULL);
+    asy_reader_pusherror(L, 1, r);
   else
     lua_getiuservalue(L, 1, ASY_READER_EXCEPTION);
   return 1;

@@ -183,11 +183,7 @@ static int turn_woken(lua_State *L, int status, lua_KContext ctx) {
 int asy_file_do(lua_State *L, const asy_fileop *op) {
   static const asy_wait turn_wait = {"a file that is in use", asy_waitq_abort};
   asy_file *f = (asy_file *)lua_touserdata(L, 1);
-  asy_task *t = asy_task_here(L, f->rt, op->name);
-  if (t->fut.loop != f->loop)
-    return asy_error_raise(L, ASY_RUNTIME_ERROR,
-                           "%s: the file belongs to a different event loop",
-                           op->name);
+  asy_task *t = asy_task_hereon(L, f->loop, "file", op->name);
   lua_settop(L, ASY_FILE_ARGS);
   if (!f->d->busy)
     return begin(L, f, op);

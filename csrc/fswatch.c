@@ -48,10 +48,13 @@ static bool has_events(const asy_watcher *w) {
 }
 
 
-static void drop_event(asy_watcher *w, fs_event *e) {
-  asy_list_remove(&e->link);
-  w->count--;
-  free(e);
+static void drop_all(asy_watcher *w) {
+  for (asy_list *next, *n = w->events.next; n != &w->events; n = next) {
+    next = n->next;
+    free(asy_of(n, fs_event, link));
+  }
+  asy_list_init(&w->events);
+  w->count = 0;
 }
 
 
@@ -107,7 +110,9 @@ static int take_event(lua_State *L, asy_watcher *w) {
     lua_setfield(L, -2, "type");
     lua_pushstring(L, e->name);
     lua_setfield(L, -2, "filename");
-    drop_event(w, e);
+    asy_list_remove(&e->link);
+    w->count--;
+    free(e);
   } else if (w->overflow) {
     lua_pushliteral(L, "overflow");
     lua_setfield(L, -2, "type");
@@ -193,10 +198,7 @@ static int next_woken(lua_State *L, int status, lua_KContext ctx) {
     return 0;
   if (has_events(w))
     return take_event(L, w);
-  t = asy_task_here(L, w->rt, "watch");
-  if (t->fut.loop != w->loop)
-    return asy_error_raise(L, ASY_RUNTIME_ERROR,
-                           "'watch' belongs to a different event loop");
+  t = asy_task_hereon(L, w->loop, "watcher", "watch");
   return asy_waitq_wait(L, t, &w->waiters, &event_wait, w, 0, next_woken);
 }
 
@@ -214,8 +216,7 @@ static int watcher_close(lua_State *L) {
   asy_watcher *w = check_watcher(L);
   if (w->watch != NULL)
     asy_handle_close(&w->watch->h);
-  while (w->count > 0)
-    drop_event(w, asy_of(w->events.next, fs_event, link));
+  drop_all(w);
   return 0;
 }
 

@@ -93,6 +93,17 @@ asy_task *asy_task_here(lua_State *L, asy_rt *rt, const char *fname) {
   return asy_likely(t != NULL) ? t : cannot_await(L, rt, fname);
 }
 
+
+asy_task *asy_task_hereon(lua_State *L, const asy_loop *loop, const char *what,
+                          const char *fname) {
+  asy_task *t = asy_task_here(L, loop->rt, fname);
+  if (asy_unlikely(t->fut.loop != loop))
+    asy_error_raise(L, ASY_RUNTIME_ERROR,
+                    "%s: the %s belongs to a different event loop", fname,
+                    what);
+  return t;
+}
+
 /* }====== */
 
 

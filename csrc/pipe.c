@@ -49,7 +49,7 @@ static int new_pipe(lua_State *L) {
   asy_stream_make(L, loop, ASY_STREAM_WRITES, limit);
   err = uv_pipe(fds, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE);
   if (err == 0)
-    err = ends_open(loop, fds, ends, "a pipe");
+    err = ends_open(loop, fds, ends, "pipe");
   if (err != 0)
     return raise_os(L, err, "pipe");
   asy_stream_attach(L, ends[0], 2, ASY_STREAM_READS);
@@ -70,7 +70,7 @@ static int new_socketpair(lua_State *L) {
   asy_stream_make(L, loop, ASY_STREAM_BOTH, limit);
   err = uv_socketpair(SOCK_STREAM, 0, fds, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE);
   if (err == 0)
-    err = ends_open(loop, fds, ends, "a socket");
+    err = ends_open(loop, fds, ends, "socket");
   if (err != 0)
     return raise_os(L, err, "socketpair");
   asy_stream_attach(L, ends[0], 2, ASY_STREAM_BOTH);

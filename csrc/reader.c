@@ -42,11 +42,13 @@ static const asy_wait read_wait = {"data from a stream", read_abort};
 /* Suspends until there are 'need' bytes or there will be no more. */
 static int wait_data(lua_State *L, asy_reader *r, size_t need,
                      const char *fname, lua_KContext ctx, lua_KFunction k) {
-  asy_task *t = asy_task_here(L, r->rt, fname);
+  asy_stream *s = r->stream;
+  asy_task *t = s != NULL ? asy_task_hereon(L, s->h.loop, "stream", fname)
+                          : asy_task_here(L, r->rt, fname);
   r->need = need;
   r->task = t;
-  if (r->stream != NULL)
-    asy_stream_flow(r->stream);
+  if (s != NULL)
+    asy_stream_flow(s);
   if (asy_unlikely(r->task == NULL)) /* reading could not even start */
     return k(L, LUA_OK, ctx);
   r->user = t;
@@ -95,11 +97,19 @@ static int take(lua_State *L, asy_reader *r, size_t n) {
 }
 
 
+void asy_reader_pusherror(lua_State *L, int idx, const asy_reader *r) {
+  lua_getiuservalue(L, idx, ASY_READER_WRITER);
+  asy_writer_pusherror(L, (asy_writer *)lua_touserdata(L, -1), r->error,
+                       "read");
+  lua_remove(L, -2);
+}
+
+
 /* The connection broke, and what came before is read. */
 static void check_error(lua_State *L, asy_reader *r) {
   if (asy_likely(r->error == 0))
     return;
-  asy_error_os(L, r->rt, r->error, "read", NULL);
+  asy_reader_pusherror(L, 1, r);
   lua_error(L);
 }
 

@@ -221,7 +221,7 @@ static int server_waitclosed(lua_State *L) {
   asy_task *t;
   if (is_over(server))
     return 0;
-  t = asy_task_here(L, server->rt, "wait_closed");
+  t = asy_task_hereon(L, server->loop, "server", "wait_closed");
   lua_settop(L, 1);
   return asy_waitq_wait(L, t, &server->closers, &closed_wait, NULL, 0, closed);
 }
@@ -244,7 +244,7 @@ static int server_scope(lua_State *L) {
   asy_task *t = asy_task_able(L, server->rt);
   asy_server_close(server);
   close_clients(server, !lua_isnoneornil(L, 2));
-  if (is_over(server) || t == NULL)
+  if (is_over(server) || t == NULL || t->fut.loop != server->loop)
     return 0;
   lua_settop(L, 1);
   return asy_waitq_wait(L, t, &server->closers, &closed_wait, NULL, 0,
@@ -300,7 +300,7 @@ static int forever_woken(lua_State *L, int status, lua_KContext ctx) {
 ** raises CancelledError then */
 static int server_serveforever(lua_State *L) {
   asy_server *server = check_open(L);
-  asy_task *t = asy_task_here(L, server->rt, "serve_forever");
+  asy_task *t = asy_task_hereon(L, server->loop, "server", "serve_forever");
   if (server->forever != NULL)
     return asy_error_raise(L, ASY_RUNTIME_ERROR,
                            "serve_forever is running already");

@@ -183,6 +183,13 @@ lua_Integer asy_stream_count(lua_State *L, int arg);
 /* The limit in the options at 'idx', a table or nil. */
 size_t asy_stream_limit(lua_State *L, int idx);
 
+/* Pushes an error of the writer's connection, a libuv code, as one of 'fname'. */
+void asy_writer_pusherror(lua_State *L, const asy_writer *w, int err,
+                          const char *fname);
+
+/* The same for the connection of the reader at 'idx', when that has one. */
+void asy_reader_pusherror(lua_State *L, int idx, const asy_reader *r);
+
 /* What the stream of a writer is asked for by Lua, at 1, whichever of the two
 ** objects that is: get_extra_info. */
 int asy_writer_extrainfo(lua_State *L, asy_writer *w);

@@ -84,6 +84,11 @@ static inline asy_task *asy_task_able(lua_State *L, asy_rt *rt) {
 ** no await is possible. */
 asy_task *asy_task_here(lua_State *L, asy_rt *rt, const char *fname);
 
+/* The same where the task is to wait for an object, called 'what', that belongs
+** to the loop: a task of another one is a RuntimeError, too. */
+asy_task *asy_task_hereon(lua_State *L, const asy_loop *loop, const char *what,
+                          const char *fname);
+
 /* Suspends the task from the C function that returns this call's result; 'k'
 ** goes on when it is woken. 'on' is an object that it waits for, or NULL. The
 ** C function's stack stays as it is, and is not empty: that tells it from one

@@ -22,22 +22,38 @@ static bool is_known(const struct sockaddr_storage *address) {
 }
 
 
-/* Where it leads to, for people: the peer's address; that of this end where it
-** is a path, which both share; else what the stream is. */
-static const char *whereto(const asy_writer *w, char *text) {
+/* The address to which it leads: the peer's, or that of this end where it is a
+** path, which both share. NULL if there is none. */
+static const struct sockaddr *address_of(const asy_writer *w) {
   const struct sockaddr_storage *a = &w->peer;
   if (a->ss_family == AF_UNIX && !is_known(a))
     a = &w->local;
-  if (!is_known(a))
+  return is_known(a) ? (const struct sockaddr *)a : NULL;
+}
+
+
+/* Where it leads to, for people: that address, else what the stream is. */
+static const char *whereto(const asy_writer *w, char *text) {
+  const struct sockaddr *a = address_of(w);
+  if (a == NULL)
     return w->what != NULL ? w->what : "?";
-  asy_address_format((const struct sockaddr *)a, text);
+  asy_address_format(a, text);
   return text;
+}
+
+
+void asy_writer_pusherror(lua_State *L, const asy_writer *w, int err,
+                          const char *fname) {
+  char text[ASY_ADDRESS_TEXT];
+  asy_error_osof(L, w->rt, err, fname,
+                 address_of(w) != NULL ? "address" : "stream",
+                 whereto(w, text));
 }
 
 
 /* Raises the error that ended the connection, EPIPE if there was none. */
 static int raise_lost(lua_State *L, asy_writer *w, const char *fname) {
-  asy_error_os(L, w->rt, w->error != 0 ? w->error : UV_EPIPE, fname, NULL);
+  asy_writer_pusherror(L, w, w->error != 0 ? w->error : UV_EPIPE, fname);
   return lua_error(L);
 }
 
@@ -59,7 +75,7 @@ static void send_bytes(lua_State *L, asy_writer *w, asy_stream *s,
   int err = asy_stream_write(s, data, n);
   if (asy_likely(err == 0))
     return;
-  asy_error_os(L, w->rt, err, fname, NULL);
+  asy_writer_pusherror(L, w, err, fname);
   lua_error(L);
 }
 
@@ -118,7 +134,7 @@ static int writer_drain(lua_State *L) {
     return 0;
   if (w->stream == NULL)
     return raise_lost(L, w, "drain");
-  t = asy_task_here(L, w->rt, "drain");
+  t = asy_task_hereon(L, w->stream->h.loop, "stream", "drain");
   lua_settop(L, 1);
   return asy_waitq_wait(L, t, &w->drainers, &drain_wait, NULL, 0, drained);
 }
@@ -162,7 +178,7 @@ static int writer_close(lua_State *L) {
 
 /* Waits until the writer at 1 is closed; 'k' goes on then. */
 static int wait_closed(lua_State *L, asy_writer *w, lua_KFunction k) {
-  asy_task *t = asy_task_here(L, w->rt, "wait_closed");
+  asy_task *t = asy_task_hereon(L, w->stream->h.loop, "stream", "wait_closed");
   lua_settop(L, 1);
   return asy_waitq_wait(L, t, &w->closers, &closed_wait, NULL, 0, k);
 }
@@ -203,13 +219,16 @@ static int scope_closed(lua_State *L, int status, lua_KContext ctx) {
 ** timeout end. An error of the connection was seen by whoever wrote. */
 static int writer_scope(lua_State *L) {
   asy_writer *w = check_writer(L);
+  asy_task *t = asy_task_able(L, w->rt);
+  asy_loop *loop;
   if (w->stream == NULL)
     return 0;
+  loop = w->stream->h.loop;
   if (asy_error_is(L, w->rt, 2, ASY_CANCELLED_ERROR))
     asy_handle_close(&w->stream->h);
   else
     asy_stream_close(w->stream);
-  if (w->stream == NULL || asy_task_able(L, w->rt) == NULL)
+  if (w->stream == NULL || t == NULL || t->fut.loop != loop)
     return 0;
   return wait_closed(L, w, scope_closed);
 }

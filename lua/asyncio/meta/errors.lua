@@ -87,6 +87,7 @@ asyncio.LookupError = {}
 ---@field errno integer
 ---@field syscall string
 ---@field address? string
+---@field stream? string where there is no address: "stdout", "pipe"
 ---@field path? string of a file
 ---@field dest? string the other path, where there are two
 ---@field signal? string the name of a signal
