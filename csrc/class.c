@@ -41,6 +41,7 @@ static const class_of_kind class_list[] = {
     {ASY_BARRIER, 0, "Barrier", asy_barrier_create},
     {ASY_READER, 0, "StreamReader", asy_reader_create},
     {ASY_WRITER, 0, "StreamWriter", NULL},
+    {ASY_TRANSPORT, 0, "Transport", NULL},
     {ASY_SERVER, 0, "Server", NULL},
     {ASY_ENDPOINT, 0, "DatagramEndpoint", NULL},
     {ASY_QUEUE, 0, "Queue", asy_itemq_newfifo},

@@ -6,6 +6,7 @@
 
 #include "address.h"
 #include "error.h"
+#include "transport.h"
 
 #define BUSY_DELAY 0.01 /* seconds until a Unix server may accept again */
 
@@ -280,6 +281,20 @@ static int raise_errors(lua_State *L, asy_connector *c) {
 }
 
 
+/* The winner becomes the stream of a transport; the factory may take its time. */
+static int become_transport(lua_State *L, asy_connector *c) {
+  asy_transport *t = asy_transport_make(L, c->loop, c->how.factory);
+  connect_attempt *a = c->winner;
+  if (a == NULL)
+    return asy_error_raise(L, ASY_RUNTIME_ERROR, "the event loop closes");
+  asy_transport_attach(L, t, &a->s, ASY_STREAM_BOTH);
+  c->winner = NULL;
+  a->owner = NULL;
+  a->s.h.detach = a->detach;
+  return asy_transport_wait(L, lua_gettop(L));
+}
+
+
 static int connected(lua_State *L, int status, lua_KContext idx) {
   asy_connector *c = (asy_connector *)lua_touserdata(L, (int)idx);
   connect_attempt *a = c->winner;
@@ -291,6 +306,8 @@ static int connected(lua_State *L, int status, lua_KContext idx) {
   }
   if (a == NULL)
     return raise_errors(L, c);
+  if (c->how.factory != 0)
+    return become_transport(L, c);
   asy_stream_push(L, &a->s, c->how.limit);
   c->winner = NULL;
   a->owner = NULL;
@@ -308,6 +325,16 @@ int asy_connect(lua_State *L, asy_task *t, const struct sockaddr_storage *to,
     return connected(L, LUA_OK, idx);
   c->task = t;
   return asy_park(L, t, &connect_wait, c, idx, connected);
+}
+
+
+struct asy_task *asy_loop_task(lua_State *L, asy_loop *loop,
+                               const char *fname) {
+  asy_task *t = asy_task_here(L, loop->rt, fname);
+  if (t->fut.loop != loop)
+    asy_error_raise(L, ASY_RUNTIME_ERROR,
+                    "%s: the task is one of another event loop", fname);
+  return t;
 }
 
 

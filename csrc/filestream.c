@@ -91,10 +91,11 @@ static void read_done(uv_work_t *work, int status) {
   file_req *q = asy_of(work, file_req, r.uv.work);
   file_stream *f = q->owner;
   ssize_t n = status != 0 ? status : q->result == 0 ? UV_EOF : q->result;
+  asy_buf *b = f != NULL ? f->s.user->buffer(&f->s) : NULL;
   asy_req_ended(&q->r);
-  if (f != NULL && f->s.reader != NULL) {
+  if (b != NULL) {
     f->input = NULL;
-    if (n > 0 && !asy_buf_append(&f->s.reader->buf, q->data, (size_t)n))
+    if (n > 0 && !asy_buf_append(b, q->data, (size_t)n))
       n = UV_ENOMEM;
     asy_stream_received(&f->s, n);
     if (f->s.h.state == ASY_HANDLE_OPEN && f->s.reading) {

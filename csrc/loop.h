@@ -115,6 +115,10 @@ asy_loop *asy_loop_get(lua_State *L, asy_rt *rt);
 asy_loop *asy_loop_enter(lua_State *L, asy_loop *loop);
 void asy_loop_leave(lua_State *L, asy_rt *rt, asy_loop *outer);
 
+/* The running task, which is to be one of the loop; raises a RuntimeError that
+** names 'fname' otherwise. */
+struct asy_task *asy_loop_task(lua_State *L, asy_loop *loop, const char *fname);
+
 /* Raises a RuntimeError when the loop is closed. */
 void asy_loop_checkopen(lua_State *L, const asy_loop *loop);
 

@@ -438,15 +438,14 @@ static int reader_ateof(lua_State *L) {
 
 /* reader:get_extra_info(key, default) */
 static int reader_getextrainfo(lua_State *L) {
+  static const asy_ends nowhere;
+  const asy_writer *w;
   check_reader(L);
   lua_settop(L, 3);
-  luaL_checkstring(L, 2);
   lua_getiuservalue(L, 1, ASY_READER_WRITER);
-  if (lua_isnil(L, 4)) {
-    lua_settop(L, 3);
-    return 1;
-  }
-  return asy_writer_extrainfo(L, (asy_writer *)lua_touserdata(L, 4));
+  w = (const asy_writer *)lua_touserdata(L, 4);
+  return asy_ends_push(L, w != NULL ? &w->ends : &nowhere,
+                       w != NULL ? w->stream : NULL);
 }
 
 

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "task.h"
 #include "traceback.h"
+#include "transport.h"
 
 static int report(lua_State *L);
 
@@ -132,10 +133,15 @@ static int enter_context(lua_State *L, asy_rt *rt, int idx) {
 static void set_object(lua_State *L, int obj) {
   const asy_object *o = (const asy_object *)lua_touserdata(L, obj);
   lua_pushvalue(L, obj);
-  if (o->kind == ASY_TASK)
+  if (o->kind == ASY_TASK) {
     lua_setfield(L, -2, "task");
-  else
+  } else if (o->kind == ASY_TRANSPORT) {
+    lua_setfield(L, -2, "transport");
+    lua_getiuservalue(L, obj, ASY_TRANSPORT_PROTOCOL);
+    lua_setfield(L, -2, "protocol");
+  } else {
     lua_setfield(L, -2, asy_isfuture(o) ? "future" : "handle");
+  }
 }
 
 

@@ -32,6 +32,7 @@ static const char *const kind_name[ASY_KINDS] = {
     [ASY_BARRIER] = "asyncio.Barrier",
     [ASY_READER] = "asyncio.StreamReader",
     [ASY_WRITER] = "asyncio.StreamWriter",
+    [ASY_TRANSPORT] = "asyncio.Transport",
     [ASY_SERVER] = "asyncio.Server",
     [ASY_LOOKUP] = "asyncio.Lookup",
     [ASY_CONNECTOR] = "asyncio.Connector",
@@ -168,6 +169,14 @@ void asy_newmeta(lua_State *L, asy_kind kind, const char *name,
     asy_setfuncs(L, meta);
   lua_pushvalue(L, -1);
   rt->meta[kind] = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+
+void asy_addmethods(lua_State *L, asy_kind kind, const luaL_Reg *methods) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, asy_rt_of(L)->meta[kind]);
+  lua_getfield(L, -1, "__methods");
+  asy_setfuncs(L, methods);
+  lua_pop(L, 2);
 }
 
 

@@ -31,6 +31,7 @@ typedef enum asy_kind {
   ASY_BARRIER,
   ASY_READER,
   ASY_WRITER,
+  ASY_TRANSPORT,
   ASY_SERVER,
   ASY_LOOKUP,
   ASY_CONNECTOR,
@@ -150,6 +151,9 @@ void asy_setfuncs(lua_State *L, const luaL_Reg *funcs);
 ** methods it inherits or 0. */
 void asy_newmeta(lua_State *L, asy_kind kind, const char *name,
                  const luaL_Reg *methods, const luaL_Reg *meta, asy_kind base);
+
+/* Adds methods to a kind that has its metatable. */
+void asy_addmethods(lua_State *L, asy_kind kind, const luaL_Reg *methods);
 
 /* Pushes a new userdata of the kind, zeroed but for its head. May raise. */
 void *asy_new(lua_State *L, asy_rt *rt, asy_kind kind, size_t size, int nuv);

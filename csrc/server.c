@@ -8,6 +8,7 @@
 #include "error.h"
 #include "pin.h"
 #include "report.h"
+#include "transport.h"
 
 
 /* {====== The end ====== */
@@ -116,6 +117,28 @@ static void start_handler(lua_State *L, asy_rt *rt, int base) {
 }
 
 
+/* Gives an accepted connection its handler, or its transport. */
+static void serve(lua_State *L, asy_server *server, asy_stream *s, int base) {
+  if (server->protocols) {
+    if (!asy_transport_accept(L, s, base)) {
+      asy_handle_close(&s->h);
+      if (asy_error_is(L, server->rt, -1, ASY_KEYBOARD_INTERRUPT))
+        asy_loop_fail(L, server->loop);
+      else
+        asy_report_error(L, server->loop, "error in a protocol factory", 0);
+      return;
+    }
+  } else {
+    asy_stream_push(L, s, server->limit);
+    start_handler(L, server->rt, base);
+  }
+  if (s->user != NULL) {
+    asy_list_remove(&s->client);
+    asy_list_append(&server->clients, &s->client);
+  }
+}
+
+
 static void report_errors(lua_State *L, asy_server *server) {
   char text[ASY_ADDRESS_TEXT];
   int err;
@@ -135,13 +158,7 @@ static void server_run(lua_State *L, asy_ready *e) {
   asy_pin_push(L, rt, server->slot);
   asy_listen_retry(server);
   while (!server->queues && !asy_list_empty(&server->accepted)) {
-    asy_stream *s = asy_of(server->accepted.next, asy_stream, client);
-    asy_stream_push(L, s, server->limit);
-    start_handler(L, rt, base);
-    if (s->writer != NULL) {
-      asy_list_remove(&s->client);
-      asy_list_append(&server->clients, &s->client);
-    }
+    serve(L, server, asy_of(server->accepted.next, asy_stream, client), base);
     lua_settop(L, base);
   }
   report_errors(L, server);
@@ -379,11 +396,16 @@ void asy_server_open(lua_State *L) {
       {"start_server", asy_server_startserver},
       {NULL, NULL},
   };
+  static const luaL_Reg loop_methods[] = {
+      {"create_server", asy_server_createserver},
+      {NULL, NULL},
+  };
   asy_newmeta(L, ASY_SERVER, "asyncio.Server", methods, meta, 0);
   lua_getfield(L, -1, "__methods");
   asy_connections_add(L);
   lua_pop(L, 2);
   asy_setfuncs(L, funcs);
+  asy_addmethods(L, ASY_LOOP, loop_methods);
 }
 
 /* }====== */

@@ -12,10 +12,11 @@ typedef struct asy_server {
   uint8_t kind;
   bool serving;
   bool closed;
-  bool queues;   /* has no handler: connections wait to be taken */
-  int backlog;   /* so many of them, too */
-  uint32_t slot; /* pin, until it is closed and has no clients */
-  size_t limit;  /* of the readers */
+  bool protocols; /* the handler is a factory of protocols */
+  bool queues;    /* has no handler: connections wait to be taken */
+  int backlog;    /* so many of them, too */
+  uint32_t slot;  /* pin, until it is closed and has no clients */
+  size_t limit;   /* of the readers */
   asy_tcp_how tcp;
   asy_loop *loop;
   asy_ready ready; /* starts the handlers of what was accepted */
@@ -104,16 +105,18 @@ void asy_connections_add(lua_State *L);
 /* The argument, a handler or nil. */
 void asy_server_checkhandler(lua_State *L, int arg);
 
-/* Pushes a new server with the handler at 1 and the options at 'options'. */
+/* Pushes a new server with the handler at 'handler' and the options at
+** 'options'. */
 asy_server *asy_server_new(lua_State *L, asy_rt *rt, asy_loop *loop,
-                           int options);
+                           int handler, int options);
 
 /* The server, on the top, has its sockets: it lives until it is over, and
 ** serves if the options say so. Raises an OSError. */
 void asy_server_bound(lua_State *L, asy_server *server, int options);
 
-/* Lua's start_server, for a closure with the runtime. */
+/* Lua's start_server and loop:create_server, for closures with the runtime. */
 int asy_server_startserver(lua_State *L);
+int asy_server_createserver(lua_State *L);
 
 /* }====== */
 

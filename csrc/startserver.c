@@ -2,6 +2,7 @@
 ** start_server: from hosts and a port to a server that listens there.
 */
 #include "address.h"
+#include "callback.h"
 #include "context.h"
 #include "dns.h"
 #include "error.h"
@@ -19,7 +20,7 @@ void asy_server_checkhandler(lua_State *L, int arg) {
 
 
 asy_server *asy_server_new(lua_State *L, asy_rt *rt, asy_loop *loop,
-                           int options) {
+                           int handler, int options) {
   asy_server *server = (asy_server *)asy_new(
       L, rt, ASY_SERVER, sizeof(asy_server), ASY_SERVER_VALUES);
   int idx = lua_gettop(L);
@@ -41,8 +42,8 @@ asy_server *asy_server_new(lua_State *L, asy_rt *rt, asy_loop *loop,
   }
   lua_settop(L, idx);
   server->backlog = (int)backlog;
-  server->queues = lua_isnil(L, 1);
-  lua_pushvalue(L, 1);
+  server->queues = lua_isnil(L, handler);
+  lua_pushvalue(L, handler);
   lua_setiuservalue(L, idx, ASY_SERVER_HANDLER);
   asy_loop_push(L, loop);
   lua_setiuservalue(L, idx, ASY_SERVER_LOOP);
@@ -137,11 +138,11 @@ static int bind_hosts(lua_State *L, int status, lua_KContext i) {
 }
 
 
-/* Makes the hosts at 2 a list: nil is every interface. */
-static void check_hosts(lua_State *L) {
+/* Makes the hosts at 'at' a list: nil is every interface. */
+static void check_hosts(lua_State *L, int at, int options) {
   lua_Integer n;
-  if (lua_isnil(L, 2)) {
-    int family = asy_dns_family(L, 4);
+  if (lua_isnil(L, at)) {
+    int family = asy_dns_family(L, options);
     lua_newtable(L);
     if (family != AF_INET6) {
       lua_pushliteral(L, "0.0.0.0");
@@ -151,38 +152,59 @@ static void check_hosts(lua_State *L) {
       lua_pushliteral(L, "::");
       lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
     }
-    lua_replace(L, 2);
-  } else if (lua_type(L, 2) == LUA_TSTRING) {
+    lua_replace(L, at);
+  } else if (lua_type(L, at) == LUA_TSTRING) {
     lua_createtable(L, 1, 0);
-    lua_pushvalue(L, 2);
+    lua_pushvalue(L, at);
     lua_rawseti(L, -2, 1);
-    lua_replace(L, 2);
+    lua_replace(L, at);
   }
-  if (!lua_istable(L, 2))
-    asy_typeerror(L, 2, "host, list of hosts or nil");
-  n = (lua_Integer)lua_rawlen(L, 2);
-  luaL_argcheck(L, n > 0, 2, "no hosts");
+  if (!lua_istable(L, at))
+    asy_typeerror(L, at, "host, list of hosts or nil");
+  n = (lua_Integer)lua_rawlen(L, at);
+  luaL_argcheck(L, n > 0, at, "no hosts");
   for (lua_Integer i = 1; i <= n; i++) {
-    lua_rawgeti(L, 2, i);
-    luaL_argcheck(L, asy_address_ishost(L, -1), 2,
+    lua_rawgeti(L, at, i);
+    luaL_argcheck(L, asy_address_ishost(L, -1), at,
                   "hosts must be strings without zeros");
     lua_pop(L, 1);
   }
 }
 
 
+/* The handler, the hosts, the port and the options are at 'first'. */
+static int start(lua_State *L, int first, const char *fname) {
+  asy_rt *rt = asy_rt_up(L);
+  int options = first + 3;
+  bool everywhere = lua_isnil(L, first + 1);
+  asy_server *server;
+  asy_task *t;
+  lua_settop(L, options);
+  asy_address_checkport(L, first + 2);
+  asy_stream_limit(L, options); /* checks that the options are a table */
+  check_hosts(L, first + 1, options);
+  t = asy_task_here(L, rt, fname);
+  if (first != 1)
+    asy_loop_task(L, (asy_loop *)lua_touserdata(L, 1), fname);
+  server = asy_server_new(L, rt, t->fut.loop, first, options);
+  server->protocols = first != 1;
+  lua_pushboolean(L, everywhere);
+  if (first != 1)
+    lua_remove(L, 1);
+  return bind_hosts(L, LUA_OK, 0);
+}
+
+
 /* start_server(handler, host, port, options) */
 int asy_server_startserver(lua_State *L) {
-  asy_rt *rt = asy_rt_up(L);
-  asy_task *t;
-  bool everywhere = lua_isnil(L, 2);
   asy_server_checkhandler(L, 1);
-  lua_settop(L, 4);
-  asy_address_checkport(L, 3);
-  asy_stream_limit(L, 4); /* checks that the options are a table */
-  check_hosts(L);
-  t = asy_task_here(L, rt, "start_server");
-  asy_server_new(L, rt, t->fut.loop, 4);
-  lua_pushboolean(L, everywhere);
-  return bind_hosts(L, LUA_OK, 0);
+  return start(L, 1, "start_server");
+}
+
+
+/* loop:create_server(factory, host, port, options) */
+int asy_server_createserver(lua_State *L) {
+  asy_checkkind(L, 1, ASY_LOOP);
+  asy_callback_checkfn(L, 2);
+  return start(L, 2, "create_server");
 }

@@ -1,6 +1,6 @@
 /*
 ** The handle side of streams: bytes in, bytes out, and the end. Nothing here
-** runs Lua, but for the making of the two objects.
+** runs Lua.
 */
 #include "stream.h"
 
@@ -10,14 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "address.h"
-#include "error.h"
 #include "server.h"
-
-/* More than this waiting to be sent stops those who drain, until it is less
-** than that. */
-#define HIGH_WATER 65536
-#define LOW_WATER 16384
 
 #define MAX_READ ((size_t)1 << 30) /* bytes at once: libuv counts in 32 bits */
 
@@ -35,21 +28,8 @@ typedef struct stream_write {
 
 void asy_stream_detach(asy_handle *h) {
   asy_stream *s = (asy_stream *)h;
-  asy_reader *r = s->reader;
-  asy_writer *w = s->writer;
-  s->reader = NULL;
-  s->writer = NULL;
-  if (r != NULL) {
-    r->stream = NULL;
-    r->eof = true;
-    asy_reader_wake(r);
-  }
-  if (w != NULL) {
-    w->stream = NULL;
-    w->cut = asy_stream_queued(s) > 0;
-    asy_waitq_wakeall(&w->drainers);
-    asy_waitq_wakeall(&w->closers);
-  }
+  if (s->user != NULL)
+    s->user->detach(s);
   if (s->server != NULL)
     asy_server_left(s);
 }
@@ -71,10 +51,8 @@ void asy_stream_finish(asy_handle *h) {
 
 
 void asy_stream_lose(asy_stream *s, int error) {
-  if (s->reader != NULL && s->reader->error == 0)
-    s->reader->error = error;
-  if (s->writer != NULL && s->writer->error == 0)
-    s->writer->error = error;
+  if (s->user != NULL)
+    s->user->lost(s, error);
   asy_handle_close(&s->h);
 }
 
@@ -83,22 +61,8 @@ void asy_stream_lose(asy_stream *s, int error) {
 
 /* {====== Reading ====== */
 
-/* Above twice its limit a reader takes no more, unless somebody waits for
-** more; it starts again at the limit. */
-static bool wants_data(const asy_stream *s) {
-  const asy_reader *r = s->reader;
-  if (r == NULL || r->eof || s->closing)
-    return false;
-  if (r->task != NULL || r->greedy)
-    return true;
-  if (s->lazy)
-    return false;
-  return asy_buf_length(&r->buf) <= (s->reading ? 2 * r->limit : r->limit);
-}
-
-
 void asy_stream_flow(asy_stream *s) {
-  bool wanted = wants_data(s);
+  bool wanted = !s->closing && s->user != NULL && s->user->wants(s);
   if (wanted == s->reading)
     return;
   s->reading = wanted;
@@ -115,24 +79,11 @@ void asy_stream_flow(asy_stream *s) {
 }
 
 
-/* What only reads is of no use after the end. */
-static void stream_ended(asy_stream *s) {
-  s->reader->eof = true;
-  asy_stream_flow(s);
-  asy_reader_wake(s->reader);
-  if (s->ways == ASY_STREAM_READS)
-    asy_handle_close(&s->h);
-}
-
-
 void asy_stream_received(asy_stream *s, ssize_t n) {
-  asy_reader *r = s->reader;
   if (n > 0) {
-    asy_reader_wake(r);
-    if (s->lazy || asy_buf_length(&r->buf) > 2 * r->limit)
-      asy_stream_flow(s);
+    s->user->received(s);
   } else if (n == UV_EOF) {
-    stream_ended(s);
+    s->user->ended(s);
   } else if (n < 0) {
     asy_stream_lose(s, (int)n);
   }
@@ -166,17 +117,14 @@ bool asy_stream_drain(asy_stream *s) {
 /* {====== Writing ====== */
 
 void asy_stream_sent(asy_stream *s, int status) {
-  asy_writer *w = s->writer;
   if (s->h.state == ASY_HANDLE_CLOSING)
     return;
   if (status < 0) {
     asy_stream_lose(s, status);
     return;
   }
-  if (w != NULL && w->paused && asy_stream_queued(s) <= LOW_WATER) {
-    w->paused = false;
-    asy_waitq_wakeall(&w->drainers);
-  }
+  if (s->user != NULL)
+    s->user->sent(s);
   if (s->closing && asy_stream_queued(s) == 0)
     asy_handle_close(&s->h);
 }
@@ -214,9 +162,21 @@ int asy_stream_write(asy_stream *s, const char *data, size_t n) {
   }
   if (err != 0 && (err != UV_ENOMEM || left < n))
     asy_stream_lose(s, err); /* half a message is none */
-  else if (asy_stream_queued(s) > HIGH_WATER)
-    s->writer->paused = true;
   return err;
+}
+
+
+static void shut_down(uv_shutdown_t *req, int status) {
+  (void)req;
+  (void)status; /* that the peer is gone shows elsewhere */
+}
+
+
+void asy_stream_shutdown(asy_stream *s) {
+  if (s->ways == ASY_STREAM_WRITES)
+    asy_stream_close(s);
+  else
+    uv_shutdown(&s->shutdown, &s->h.uv.stream, shut_down);
 }
 
 /* }====== */
@@ -239,7 +199,7 @@ static bool is_readable(const asy_stream *s) {
 ** a blocking descriptor is for too long: it gets no buffer then. */
 static void uv_alloc(uv_handle_t *uv, size_t suggested, uv_buf_t *buf) {
   asy_stream *s = (asy_stream *)uv->data;
-  asy_reader *r = s->reader;
+  asy_buf *b = s->user->buffer(s);
   size_t room;
   (void)suggested;
   s->declined = s->shared && !is_readable(s);
@@ -247,11 +207,10 @@ static void uv_alloc(uv_handle_t *uv, size_t suggested, uv_buf_t *buf) {
     *buf = uv_buf_init(NULL, 0);
     return;
   }
-  room = asy_buf_reserve(&r->buf);
+  room = asy_buf_reserve(b);
   if (room > MAX_READ)
     room = MAX_READ;
-  *buf =
-      uv_buf_init(room == 0 ? NULL : r->buf.data + r->buf.end, (unsigned)room);
+  *buf = uv_buf_init(room == 0 ? NULL : b->data + b->end, (unsigned)room);
 }
 
 
@@ -260,7 +219,7 @@ static void uv_received(uv_stream_t *uv, ssize_t n, const uv_buf_t *buf) {
   if (n == UV_ENOBUFS && s->declined)
     return;
   if (n > 0)
-    asy_buf_add(&s->reader->buf, (size_t)n);
+    asy_buf_add(s->user->buffer(s), (size_t)n);
   (void)buf;
   asy_stream_received(s, n);
 }
@@ -342,106 +301,6 @@ int asy_stream_fd(const asy_stream *s) {
   if (s->fd >= 0)
     return s->fd;
   return uv_fileno(&s->h.uv.any, &fd) == 0 ? (int)fd : -1;
-}
-
-/* }====== */
-
-
-/* {====== The two objects ====== */
-
-asy_loop *asy_stream_loop(lua_State *L, const char *fname) {
-  asy_rt *rt = asy_rt_up(L);
-  if (asy_unlikely(rt->running == NULL))
-    asy_error_raise(L, ASY_RUNTIME_ERROR,
-                    "'%s' must be called while an event loop runs: start one "
-                    "with asyncio.run(main)",
-                    fname);
-  asy_loop_checkopen(L, rt->running);
-  return rt->running;
-}
-
-
-void asy_stream_make(lua_State *L, asy_loop *loop, int ways, size_t limit) {
-  asy_writer *w;
-  if (ways & ASY_STREAM_READS)
-    asy_reader_new(L, loop->rt, limit);
-  w = (asy_writer *)asy_new(L, loop->rt, ASY_WRITER, sizeof(asy_writer), 1);
-  asy_list_init(&w->drainers);
-  asy_list_init(&w->closers);
-  asy_loop_push(L, loop);
-  lua_setiuservalue(L, -2, ASY_WRITER_LOOP);
-  if (ways & ASY_STREAM_READS) {
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, -3, ASY_READER_WRITER);
-  }
-  if (ways == ASY_STREAM_READS)
-    lua_pop(L, 1);
-}
-
-
-static asy_writer *writer_of(lua_State *L, int reader) {
-  asy_writer *w;
-  lua_getiuservalue(L, reader, ASY_READER_WRITER);
-  w = (asy_writer *)lua_touserdata(L, -1);
-  lua_pop(L, 1);
-  return w;
-}
-
-
-void asy_stream_attach(lua_State *L, asy_stream *s, int idx, int ways) {
-  asy_reader *r = NULL;
-  asy_writer *w;
-  int fd = asy_stream_fd(s);
-  if (ways & ASY_STREAM_READS) {
-    r = (asy_reader *)lua_touserdata(L, idx);
-    w = writer_of(L, idx);
-  } else {
-    w = (asy_writer *)lua_touserdata(L, idx);
-  }
-  asy_address_peer(fd, &w->peer);
-  asy_address_local(fd, &w->local);
-  w->what = s->what;
-  w->stream = s;
-  if (r != NULL)
-    r->stream = s;
-  s->ways = (uint8_t)ways;
-  s->reader = r;
-  s->writer = w;
-  asy_stream_flow(s);
-}
-
-
-void asy_stream_push(lua_State *L, asy_stream *s, size_t limit) {
-  asy_stream_make(L, s->h.loop, ASY_STREAM_BOTH, limit);
-  asy_stream_attach(L, s, lua_gettop(L) - 1, ASY_STREAM_BOTH);
-}
-
-
-size_t asy_stream_limit(lua_State *L, int idx) {
-  lua_Integer limit = ASY_STREAM_LIMIT;
-  if (lua_isnoneornil(L, idx))
-    return ASY_STREAM_LIMIT;
-  luaL_checktype(L, idx, LUA_TTABLE);
-  if (lua_getfield(L, idx, "limit") != LUA_TNIL) {
-    limit = lua_tointeger(L, -1);
-    luaL_argcheck(L, limit > 0 && limit <= INT32_MAX, idx,
-                  "field 'limit' must be a positive integer");
-  }
-  lua_pop(L, 1);
-  return (size_t)limit;
-}
-
-
-void asy_streams_open(lua_State *L) {
-  asy_reader_open(L);
-  asy_writer_open(L);
-  asy_connect_open(L);
-  asy_tcp_open(L);
-  asy_server_open(L);
-  asy_unix_open(L);
-  asy_pipe_open(L);
-  asy_stdio_open(L);
-  asy_tty_open(L);
 }
 
 /* }====== */

@@ -17,6 +17,13 @@
 
 struct asy_server;
 struct asy_stream;
+struct asy_transport;
+
+/* What a stream leads to. */
+typedef struct asy_ends {
+  struct sockaddr_storage peer, local; /* family 0 when unknown */
+  const char *what;                    /* for people, where it has no address */
+} asy_ends;
 
 typedef struct asy_reader {
   asy_rt *rt;
@@ -48,8 +55,7 @@ typedef struct asy_writer {
   struct asy_stream *stream; /* NULL once closed */
   asy_list drainers;         /* tasks in drain */
   asy_list closers;          /* tasks in wait_closed */
-  const char *what;          /* for people, where there is no address */
-  struct sockaddr_storage peer, local; /* family 0 when unknown */
+  asy_ends ends;
 } asy_writer;
 
 #define ASY_WRITER_LOOP 1 /* user value: the loop */
@@ -74,13 +80,29 @@ typedef struct asy_stream_ops {
   size_t (*queued)(const struct asy_stream *s);
 } asy_stream_ops;
 
+/* What whoever has a stream is told, and asked for: a reader and a writer
+** (pair.c), or a transport. None of these raises or runs Lua. */
+typedef struct asy_stream_user {
+  /* Whether it is to receive anything. */
+  bool (*wants)(const struct asy_stream *s);
+  /* Where that goes; NULL when nobody wants it any more. */
+  asy_buf *(*buffer)(const struct asy_stream *s);
+  void (*received)(struct asy_stream *s); /* there is more in the buffer */
+  void (*ended)(struct asy_stream *s);    /* the peer has ended its side */
+  void (*sent)(struct asy_stream *s);     /* less waits to be sent */
+  void (*lost)(struct asy_stream *s, int error); /* it is about to close */
+  void (*detach)(struct asy_stream *s);          /* it closes */
+} asy_stream_user;
+
 typedef struct asy_stream {
   asy_handle h;
   const asy_stream_ops *ops;
-  asy_reader *reader; /* NULL before they are made, and when collected */
+  const asy_stream_user *user; /* NULL before somebody has it */
+  asy_reader *reader;          /* NULL when it is not these, or collected */
   asy_writer *writer;
-  struct asy_server *server; /* whose client it is, or NULL */
-  asy_list client;           /* among its clients */
+  struct asy_transport *transport; /* the same */
+  struct asy_server *server;       /* whose client it is, or NULL */
+  asy_list client;                 /* among its clients */
   uv_shutdown_t shutdown;
   const char *what; /* for people, where there is no address */
   FILE *before;     /* what is written there comes first, or NULL */
@@ -103,6 +125,9 @@ asy_loop *asy_stream_loop(lua_State *L, const char *fname);
 /* A handle in state 'new', of a struct of 'size' bytes that begins with an
 ** asy_stream, for a stream of libuv; NULL without memory. */
 void *asy_stream_new(asy_loop *loop, size_t size);
+
+/* Ends the sending side once all is sent; closes what only sends. */
+void asy_stream_shutdown(asy_stream *s);
 
 /* Pushes what belongs to a stream of those ways: a reader, a writer or both,
 ** without a stream yet. May raise. */
@@ -190,12 +215,27 @@ void asy_writer_pusherror(lua_State *L, const asy_writer *w, int err,
 /* The same for the connection of the reader at 'idx', when that has one. */
 void asy_reader_pusherror(lua_State *L, int idx, const asy_reader *r);
 
-/* What the stream of a writer is asked for by Lua, at 1, whichever of the two
-** objects that is: get_extra_info. */
-int asy_writer_extrainfo(lua_State *L, asy_writer *w);
+/* The argument, a list of strings, as one, which is pushed. */
+const char *asy_stream_join(lua_State *L, int arg, size_t *n);
+
+/* Notes what the open stream leads to. */
+void asy_ends_get(asy_ends *e, const asy_stream *s);
+
+/* Where it leads to, for people: the peer's address; that of this end where it
+** is a path, which both share; else what the stream is. 'text' has
+** ASY_ADDRESS_TEXT bytes. */
+const char *asy_ends_format(const asy_ends *e, char *text);
+
+/* Pushes an error of that stream, a libuv code, as one of 'fname'. */
+void asy_ends_pusherror(lua_State *L, asy_rt *rt, const asy_ends *e, int err,
+                        const char *fname);
+
+/* Lua's get_extra_info(key, default) of any object; 's' is NULL once closed. */
+int asy_ends_push(lua_State *L, const asy_ends *e, const asy_stream *s);
 
 void asy_reader_open(lua_State *L);
 void asy_writer_open(lua_State *L);
+void asy_transport_open(lua_State *L);
 void asy_connect_open(lua_State *L);
 void asy_tcp_open(lua_State *L);
 void asy_unix_open(lua_State *L);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "address.h"
+#include "callback.h"
 #include "connect.h"
 #include "dns.h"
 #include "error.h"
@@ -96,11 +97,11 @@ static void get_options(lua_State *L, int idx, asy_connect_how *how) {
 }
 
 
-/* Stack: host, port, options, the lookup. */
+/* Stack: host, port, options, the factory or nil, the lookup. */
 static int resolved(lua_State *L, int status, lua_KContext ctx) {
   asy_rt *rt = asy_rt_up(L);
   asy_task *t = rt->task;
-  struct asy_lookup *lookup = (struct asy_lookup *)lua_touserdata(L, 4);
+  struct asy_lookup *lookup = (struct asy_lookup *)lua_touserdata(L, 5);
   const struct sockaddr_storage *all;
   asy_connect_how how;
   int n;
@@ -112,27 +113,50 @@ static int resolved(lua_State *L, int status, lua_KContext ctx) {
   if (n == 0)
     return asy_error_raise(L, ASY_OS_ERROR, "connect: the host has no address");
   get_options(L, 3, &how);
+  how.factory = lua_isnil(L, 4) ? 0 : 4;
   return asy_connect(L, t, all, n, &how);
+}
+
+
+/* Host, port and options are at 'first', before them the loop and the factory,
+** if there is room. Errors come before the lookup. */
+static int look_up(lua_State *L, int first, const char *fname) {
+  asy_rt *rt = asy_rt_up(L);
+  const char *host = luaL_checkstring(L, first);
+  int port = asy_address_checkport(L, first + 1), family;
+  struct asy_lookup *lookup;
+  asy_connect_how how;
+  asy_task *t;
+  luaL_argcheck(L, asy_address_ishost(L, first), first, "invalid host");
+  lua_settop(L, first + 2);
+  get_options(L, first + 2, &how);
+  family = asy_dns_family(L, first + 2);
+  t = asy_task_here(L, rt, fname);
+  if (first == 1) {
+    lua_pushnil(L);
+  } else {
+    asy_loop_task(L, (asy_loop *)lua_touserdata(L, 1), fname);
+    lua_rotate(L, 2, -1); /* the factory comes last */
+    lua_remove(L, 1);
+  }
+  lookup = asy_dns_lookup(L, rt, t->fut.loop, host, port, family, SOCK_STREAM);
+  if (asy_dns_pending(lookup))
+    return asy_dns_wait(L, t, lookup, 0, resolved);
+  return resolved(L, LUA_OK, 0);
 }
 
 
 /* open_connection(host, port, options) */
 static int open_connection(lua_State *L) {
-  asy_rt *rt = asy_rt_up(L);
-  const char *host = luaL_checkstring(L, 1);
-  int port = asy_address_checkport(L, 2), family;
-  struct asy_lookup *lookup;
-  asy_connect_how how;
-  asy_task *t;
-  luaL_argcheck(L, asy_address_ishost(L, 1), 1, "invalid host");
-  lua_settop(L, 3);
-  get_options(L, 3, &how); /* errors come before the lookup */
-  family = asy_dns_family(L, 3);
-  t = asy_task_here(L, rt, "open_connection");
-  lookup = asy_dns_lookup(L, rt, t->fut.loop, host, port, family, SOCK_STREAM);
-  if (asy_dns_pending(lookup))
-    return asy_dns_wait(L, t, lookup, 0, resolved);
-  return resolved(L, LUA_OK, 0);
+  return look_up(L, 1, "open_connection");
+}
+
+
+/* loop:create_connection(factory, host, port, options) */
+static int create_connection(lua_State *L) {
+  asy_checkkind(L, 1, ASY_LOOP);
+  asy_callback_checkfn(L, 2);
+  return look_up(L, 3, "create_connection");
 }
 
 /* }====== */
@@ -143,5 +167,10 @@ void asy_tcp_open(lua_State *L) {
       {"open_connection", open_connection},
       {NULL, NULL},
   };
+  static const luaL_Reg methods[] = {
+      {"create_connection", create_connection},
+      {NULL, NULL},
+  };
   asy_setfuncs(L, funcs);
+  asy_addmethods(L, ASY_LOOP, methods);
 }

@@ -1,12 +1,12 @@
 /*
 ** StreamWriter: sending, and closing the connection.
 */
-#include <string.h>
-
 #include "address.h"
 #include "error.h"
 #include "report.h"
 #include "stream.h"
+
+#define HIGH_WATER 65536 /* more waiting to be sent stops those who drain */
 
 static const asy_wait drain_wait = {"drain", asy_waitq_abort};
 static const asy_wait closed_wait = {"wait_closed", asy_waitq_abort};
@@ -17,37 +17,9 @@ static asy_writer *check_writer(lua_State *L) {
 }
 
 
-static bool is_known(const struct sockaddr_storage *address) {
-  return asy_address_known((const struct sockaddr *)address);
-}
-
-
-/* The address to which it leads: the peer's, or that of this end where it is a
-** path, which both share. NULL if there is none. */
-static const struct sockaddr *address_of(const asy_writer *w) {
-  const struct sockaddr_storage *a = &w->peer;
-  if (a->ss_family == AF_UNIX && !is_known(a))
-    a = &w->local;
-  return is_known(a) ? (const struct sockaddr *)a : NULL;
-}
-
-
-/* Where it leads to, for people: that address, else what the stream is. */
-static const char *whereto(const asy_writer *w, char *text) {
-  const struct sockaddr *a = address_of(w);
-  if (a == NULL)
-    return w->what != NULL ? w->what : "?";
-  asy_address_format(a, text);
-  return text;
-}
-
-
 void asy_writer_pusherror(lua_State *L, const asy_writer *w, int err,
                           const char *fname) {
-  char text[ASY_ADDRESS_TEXT];
-  asy_error_osof(L, w->rt, err, fname,
-                 address_of(w) != NULL ? "address" : "stream",
-                 whereto(w, text));
+  asy_ends_pusherror(L, w->rt, &w->ends, err, fname);
 }
 
 
@@ -73,8 +45,11 @@ static asy_stream *check_open(lua_State *L, asy_writer *w, const char *fname) {
 static void send_bytes(lua_State *L, asy_writer *w, asy_stream *s,
                        const char *data, size_t n, const char *fname) {
   int err = asy_stream_write(s, data, n);
-  if (asy_likely(err == 0))
+  if (asy_likely(err == 0)) {
+    if (asy_stream_queued(s) > HIGH_WATER)
+      w->paused = true;
     return;
+  }
   asy_writer_pusherror(L, w, err, fname);
   lua_error(L);
 }
@@ -94,25 +69,14 @@ static int writer_write(lua_State *L) {
 /* writer:writelines(list) */
 static int writer_writelines(lua_State *L) {
   asy_writer *w = check_writer(L);
-  lua_Integer n;
-  luaL_Buffer b;
   asy_stream *s;
+  size_t n;
+  const char *data;
   luaL_checktype(L, 2, LUA_TTABLE);
-  s = check_open(L, w, "writelines");
-  lua_settop(L, 2);
-  n = luaL_len(L, 2);
-  for (lua_Integer i = 1; i <= n; i++) {
-    lua_geti(L, 2, i);
-    luaL_argcheck(L, lua_isstring(L, -1), 2, "a list of strings expected");
-    lua_pop(L, 1);
-  }
-  luaL_buffinit(L, &b);
-  for (lua_Integer i = 1; i <= n; i++) {
-    lua_geti(L, 2, i);
-    luaL_addvalue(&b);
-  }
-  luaL_pushresult(&b);
-  send_bytes(L, w, s, lua_tostring(L, -1), lua_rawlen(L, -1), "writelines");
+  check_open(L, w, "writelines");
+  data = asy_stream_join(L, 2, &n);
+  s = check_open(L, w, "writelines"); /* a metamethod may have closed it */
+  send_bytes(L, w, s, data, n, "writelines");
   return 0;
 }
 
@@ -140,12 +104,6 @@ static int writer_drain(lua_State *L) {
 }
 
 
-static void shut_down(uv_shutdown_t *req, int status) {
-  (void)req;
-  (void)status; /* that the peer is gone shows elsewhere */
-}
-
-
 /* writer:write_eof(); where one only writes, that closes it */
 static int writer_writeeof(lua_State *L) {
   asy_writer *w = check_writer(L);
@@ -155,10 +113,7 @@ static int writer_writeeof(lua_State *L) {
   if (s == NULL || s->closing)
     return raise_lost(L, w, "write_eof");
   w->ended = true;
-  if (s->ways == ASY_STREAM_WRITES)
-    asy_stream_close(s);
-  else
-    uv_shutdown(&s->shutdown, &s->h.uv.stream, shut_down);
+  asy_stream_shutdown(s);
   return 0;
 }
 
@@ -256,7 +211,7 @@ static int writer_gc(lua_State *L) {
   if (warns) {
     char text[ASY_ADDRESS_TEXT];
     asy_report_warn(L, "stream to %s was collected while open",
-                    whereto(w, text));
+                    asy_ends_format(&w->ends, text));
   }
   return 0;
 }
@@ -264,24 +219,10 @@ static int writer_gc(lua_State *L) {
 /* }====== */
 
 
-int asy_writer_extrainfo(lua_State *L, asy_writer *w) {
-  const char *key = luaL_checkstring(L, 2);
-  int fd = w->stream != NULL ? asy_stream_fd(w->stream) : -1;
-  lua_settop(L, 3);
-  if (strcmp(key, "peername") == 0 && is_known(&w->peer))
-    asy_address_push(L, (const struct sockaddr *)&w->peer);
-  else if (strcmp(key, "sockname") == 0 && is_known(&w->local))
-    asy_address_push(L, (const struct sockaddr *)&w->local);
-  else if (fd >= 0 && (strcmp(key, "fd") == 0 ||
-                       (strcmp(key, "socket") == 0 && w->local.ss_family != 0)))
-    lua_pushinteger(L, fd);
-  return 1;
-}
-
-
 /* writer:get_extra_info(key, default) */
 static int writer_getextrainfo(lua_State *L) {
-  return asy_writer_extrainfo(L, check_writer(L));
+  asy_writer *w = check_writer(L);
+  return asy_ends_push(L, &w->ends, w->stream);
 }
 
 
@@ -292,7 +233,7 @@ static int writer_tostring(lua_State *L) {
                   w->stream == NULL    ? "closed"
                   : w->stream->closing ? "closing"
                                        : "open",
-                  whereto(w, text));
+                  asy_ends_format(&w->ends, text));
   return 1;
 }
 

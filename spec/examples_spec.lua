@@ -97,6 +97,11 @@ local STDOUT <const> = {
     "true\tfalse",
   },
 
+  ["protocol_echo.lua"] = lines {
+    "sent: hello",
+    "received: hello",
+    "the server has closed the connection",
+  },
   ["echo_server.lua"] = lines {
     "sent\thello",
     "received\thello",

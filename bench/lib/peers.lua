@@ -32,6 +32,8 @@ local ALL <const> = {
     program = OURS .. " bench/peers/asyncio.lua",
     coroutine = OURS .. " bench/peers/coroutine.lua",
     server = OURS .. " bench/peers/echo_asyncio.lua"},
+  {name = "protocol", label = "lua-asyncio protocols", here = OURS .. " -e 'require [[asyncio]]'",
+    server = OURS .. " bench/peers/echo_protocol.lua"},
   {name = "floor", label = "bare resume/yield", here = "test -x build/bench/switch",
     program = "build/bench/switch", only = {switch = true}},
   {name = "uv", label = "C on libuv", here = "test -x build/bench/uv_echo",

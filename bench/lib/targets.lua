@@ -131,9 +131,10 @@ end
 ahead_everywhere("luv")
 ahead_everywhere("cqueues")
 
-local function echo_against(case, than)
-  target(case .. ": ahead of " .. than, function(results)
-    local ours = results[case] and results[case].asyncio
+local function echo_against(case, than, form)
+  local name = form == "protocol" and ": protocols ahead of " or ": ahead of "
+  target(case .. name .. than, function(results)
+    local ours = results[case] and results[case][form]
     local theirs = results[case] and results[case][than]
     if ours and theirs then
       return not behind(case, ours, theirs),
@@ -150,8 +151,10 @@ for _, case in ipairs{"echo-50-64", "echo-50-4096"} do
       return rate >= 0.95 and cpu <= 1.15, string.format("rate %.2f, CPU %.2f", rate, cpu)
     end
   end)
-  echo_against(case, "uvloop_protocol")
-  echo_against(case, "node")
+  for _, form in ipairs{"asyncio", "protocol"} do
+    echo_against(case, "uvloop_protocol", form)
+    echo_against(case, "node", form)
+  end
 end
 
 for _, call in ipairs{"resume", "wrap"} do

@@ -140,6 +140,7 @@ return {
   Timeout = core.Timeout,
   TimerHandle = core.TimerHandle,
   Token = core.Token,
+  Transport = core.Transport,
 
   -- errors
   exception = core.exception,

@@ -335,6 +335,40 @@ local function streams()
   writer:wait_closed()
 end
 
+local function transports()
+  local loop = asyncio.get_running_loop()
+  local transport
+  local server <close> = loop:create_server(function()
+    return {
+      connection_made = function(_, made)
+        transport = made
+      end,
+      data_received = function(_, data)
+        transport:write(data)
+      end,
+    }
+  end, "127.0.0.1", 0)
+  local received, lost = 0, loop:create_future()
+  local client = loop:create_connection(function()
+    return {
+      data_received = function(_, data)
+        received = received + #data
+      end,
+      connection_lost = function()
+        lost:set_result()
+      end,
+    }
+  end, "127.0.0.1", server:sockets()[1].port)
+  client:writelines { "one", ("x"):rep(20000) }
+  client:write_eof()
+  asyncio.wait_for(lost, 1)
+  assert(received == 20003 and tostring(client))
+  loop:create_connection(function()
+    return { data_received = error }
+  end, "127.0.0.1", server:sockets()[1].port):write "fatal"
+  asyncio.sleep(0.01)
+end
+
 local function feeding()
   local reader = asyncio.StreamReader { limit = 10 }
   local task = asyncio.create_task(reader.readline, reader)
@@ -539,6 +573,7 @@ local parts <const> = {
   callbacks,
   errors,
   streams,
+  transports,
   feeding,
   taking,
   signals,

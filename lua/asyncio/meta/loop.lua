@@ -88,6 +88,8 @@ function asyncio.EventLoop:get_task_factory() end
 ---@field task? asyncio.Task
 ---@field future? asyncio.Future
 ---@field handle? asyncio.Handle
+---@field transport? asyncio.Transport with its protocol
+---@field protocol? asyncio.Protocol
 
 -- As loop.set_exception_handler.
 ---@param handler fun(loop: asyncio.EventLoop, context: asyncio.ErrorContext)? nil: the default
@@ -165,6 +167,42 @@ function asyncio.EventLoop:getaddrinfo(host, port, options) end
 ---@return string host
 ---@return string service
 function asyncio.EventLoop:getnameinfo(host, port, options) end
+
+-- Returns when connection_made was called. Raises OSError. As loop.create_connection.
+---@async
+---@param factory fun(): asyncio.Protocol
+---@param host string
+---@param port integer
+---@param options? asyncio.ConnectOptions
+---@return asyncio.Transport
+---@return asyncio.Protocol
+function asyncio.EventLoop:create_connection(factory, host, port, options) end
+
+-- Raises OSError. As loop.create_server.
+---@async
+---@param factory fun(): asyncio.Protocol
+---@param host string | string[] | nil nil: every interface
+---@param port integer 0: any
+---@param options? asyncio.ServerOptions
+---@return asyncio.Server
+function asyncio.EventLoop:create_server(factory, host, port, options) end
+
+-- Raises OSError. POSIX only. As loop.create_unix_connection.
+---@async
+---@param factory fun(): asyncio.Protocol
+---@param path string
+---@param options? table
+---@return asyncio.Transport
+---@return asyncio.Protocol
+function asyncio.EventLoop:create_unix_connection(factory, path, options) end
+
+-- Raises OSError. POSIX only. As loop.create_unix_server.
+---@async
+---@param factory fun(): asyncio.Protocol
+---@param path string
+---@param options? asyncio.UnixServerOptions
+---@return asyncio.Server
+function asyncio.EventLoop:create_unix_server(factory, path, options) end
 
 -- As asyncio.Handle.
 ---@class asyncio.Handle: asyncio.Class
