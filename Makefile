@@ -254,8 +254,9 @@ run-valgrind:
 	  --keep-debuginfo=yes $(HOST) .ci/specs.lua $(ARGS) $(SPEC)
 
 gcstress: all ## the specs under the most eager collectors
-	@ASYNCIO_TEST_GC=incremental $(SPECS)
-	@ASYNCIO_TEST_GC=generational $(SPECS)
+	@status=0; for mode in incremental generational; do \
+	  ASYNCIO_TEST_GC=$$mode $(SPECS) || status=1; \
+	done; exit $$status
 
 oom: ## a script of everything, with each allocation failing in turn
 	+@$(SUBMAKE) $(ASAN) core host

@@ -1,6 +1,7 @@
 -- A busted output handler: a line for each file of specs, then what is pending
 -- and what failed, then "N passed, N failed". What is raised outside of a test
 -- (a file that does not load, a setup) counts as a failure.
+-- ASYNCIO_TEST_NOW   a file to write the name of the test to that is running
 
 local pretty = require "pl.pretty"
 
@@ -29,6 +30,27 @@ local function print_result(kind, result)
   end
   if trace and kind ~= "pending" then
     io.write((trace:gsub("^\n", "")), "\n")
+  end
+end
+
+-- The file of specs that an element is of: where it was defined may be a helper.
+local function file_of(element)
+  while element and element.descriptor ~= "file" do
+    element = require "busted".parent(element)
+  end
+  return element and element.name
+end
+
+-- What is left in the file tells where a run was that did not come to its end.
+local function noter(name)
+  local file = name and io.open(name, "w")
+  return function(element)
+    if file then
+      file:seek "set"
+      file:write(("%s (%s)\n"):format(element.name, file_of(element) or "?"))
+      file:flush()
+    end
+    return nil, true
   end
 end
 
@@ -75,6 +97,7 @@ return function()
 
   busted.subscribe({ "file", "start" }, file_start)
   busted.subscribe({ "file", "end" }, file_end)
+  busted.subscribe({ "test", "start" }, noter(os.getenv "ASYNCIO_TEST_NOW"))
   busted.subscribe({ "suite", "end" }, suite_end)
   return handler
 end
