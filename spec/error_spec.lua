@@ -152,7 +152,7 @@ describe("isinstance", function()
       local odd = {}
       odd.__base = odd
       print(asyncio.isinstance(setmetatable({}, odd), asyncio.Error))
-    ]], { timeout = 10 }))
+    ]]))
   end)
 
   it("must be given a class", function()

@@ -7,7 +7,7 @@ local busted = require "busted"
 local helper = {}
 
 -- However slow the machine, a test that takes so many seconds hangs.
-local WATCHDOG <const> = 30
+local WATCHDOG <const> = 120
 
 -- Runs fn(...) as the main task; what still runs after the watchdog's time is
 -- cancelled, and raises a TimeoutError.
@@ -112,7 +112,7 @@ local function command(script, opts)
   for name, value in pairs(env) do
     words[#words + 1] = name .. "=" .. quote(value)
   end
-  words[#words + 1] = ("timeout -k 5 %d"):format(opts.timeout or 60)
+  words[#words + 1] = ("timeout -k 5 %d"):format(opts.timeout or 120)
   words[#words + 1] = os.getenv "ASYNCIO_TEST_LUA" or "lua5.4"
   for _, option in ipairs(opts.options or {}) do
     words[#words + 1] = quote(option)
@@ -138,7 +138,7 @@ end
 
 -- Runs Lua source in a process of its own, which is killed if it hangs.
 -- opts: stdin (text), env, args and options of the interpreter (tables), timeout
--- (seconds, 60 if missing), shell (a command line, in which %s is a command that
+-- (seconds, 120 if missing), shell (a command line, in which %s is a command that
 -- runs the script, to connect it with others).
 -- Returns a table with stdout, stderr (in which the script is called "script"),
 -- and code, the exit status, or signal, the number of the signal that ended it.

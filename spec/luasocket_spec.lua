@@ -108,6 +108,7 @@ describe("asyncio.luasocket", function()
     ait("takes a timeout for each wait, or for the whole", function()
       local sock <const>, peer <const>, _ <close> = pair()
       sock:settimeout(0.001, "t")
+      peer:send "x" -- that, at least, is there in time
       local drip <const> = asyncio.create_task(function()
         while peer:send "x" do
           asyncio.sleep(0)

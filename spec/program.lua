@@ -14,7 +14,7 @@ end
 
 -- What an environment may say of terminals, unset or set for each program.
 local ENVIRONMENT <const> = "env -u COLUMNS -u LINES -u NO_COLOR TERM=xterm SHELL=/bin/sh "
-  .. "LC_ALL=%s LUA_PATH=%s LUA_CPATH=%s timeout -k 5 60 "
+  .. "LC_ALL=%s LUA_PATH=%s LUA_CPATH=%s timeout -k 5 120 "
 
 local function environment(locale)
   return ENVIRONMENT:format(locale, quote(package.path), quote(package.cpath))

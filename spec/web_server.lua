@@ -45,7 +45,7 @@ end
 
 -- Waits, within a time that no machine needs, until fn() is true.
 local function wait_until(fn)
-  local _ <close> = asyncio.timeout(20)
+  local _ <close> = asyncio.timeout(60)
   while not fn() do
     asyncio.sleep(0.01)
   end
@@ -73,7 +73,7 @@ end
 -- Ends a process that was started here, and waits until it is gone.
 local function stop(pid, running)
   if running() then
-    os.execute(("kill %d 2>/dev/null"):format(pid))
+    os.execute(("kill -KILL %d 2>/dev/null"):format(pid))
   end
   wait_until(function()
     return not running()
