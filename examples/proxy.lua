@@ -97,9 +97,8 @@ local function serve_client(opts)
   end
 end
 
--- Lets the connections end, for the time of grace or until another signal comes.
+-- Lets the connections of a closed server end, for the time of grace or until another signal comes.
 local function shut_down(server, next_signal, grace)
-  server:close()
   local closing <const> = asyncio.create_task(server.wait_closed, server)
   local hurry <const> = asyncio.create_task(next_signal)
   local done <const> = asyncio.wait({ closing, hurry }, {
@@ -122,7 +121,9 @@ local function main(opts)
   local listen <const> = opts.listen
   local server <close> = asyncio.start_server(serve_client(opts), listen.host, listen.port)
   log("listening on %s", server:sockets()[1])
-  log("%s: no more connections", next_signal())
+  local name <const> = next_signal()
+  server:close()
+  log("%s: no more connections", name)
   shut_down(server, next_signal, opts.grace)
   local left <const> = {}
   for task in pairs(clients) do
