@@ -144,7 +144,7 @@ describe("chat_server.lua and chat_client.lua", function()
     local shell <const> = ("rm %s; mkfifo %s; exec 3<>%s; rm %s; "):format(fifo, fifo, fifo, fifo)
       .. "SHELL=/bin/sh script -qec 'stty cols 80 rows 24; exec %s' /dev/null <&3"
     local args <const> = { "--name", "me", HOST .. ":" .. port }
-    local opts <const> = { args = args, shell = shell, timeout = 10 }
+    local opts <const> = { args = args, shell = shell }
     local out <const> = helper.check_script(source, opts)
     assert.is_truthy(out:find("\r\27[K* me has come\r", 1, true), out)
     assert.is_truthy(out:find("\r\27[Kme: hello\r", 1, true), out)

@@ -40,7 +40,8 @@ describe("port_checker.lua", function()
     local ports <const> = { port_a, port_b }
     table.sort(ports)
     assert.is_truthy(a and b)
-    local words <const> = { "--limit", 2, HOST, port_a, closed .. "-" .. closed, port_b }
+    local range <const> = closed .. "-" .. closed
+    local words <const> = { "--limit", 2, "--timeout", 60, HOST, port_a, range, port_b }
     local text <const>, status <const> = program.run("port_checker.lua", words)
     local expected <const> = "%5d open\n%5d open\n2 open, 1 closed, 0 silent\n"
     assert.equal(expected:format(ports[1], ports[2]), text)

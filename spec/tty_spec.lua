@@ -31,7 +31,7 @@ describe("a terminal", function()
     local fifo <const> = os.tmpname()
     local shell <const> = ("rm %s; mkfifo %s; exec 3<>%s; rm %s; "):format(fifo, fifo, fifo, fifo)
       .. "SHELL=/bin/sh script -qec 'stty cols 91 rows 17; exec %s' /dev/null <&3 | tr -d '\\r'"
-    return helper.check_script(source, { shell = shell, timeout = 10 })
+    return helper.check_script(source, { shell = shell })
   end
 
   it("has a size, also after it changed", function()
