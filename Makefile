@@ -132,7 +132,7 @@ export UBSAN_OPTIONS := print_stacktrace=1:$(UBSAN_OPTIONS)
 SPECS = $(RUN_LUA) .ci/specs.lua $(ARGS) $(SPEC)
 SUBMAKE := $(MAKE) --no-print-directory
 
-.PHONY: all env deps demo test specs bench lint format asan valgrind \
+.PHONY: all env deps demo test specs bench lint format asan tsan valgrind \
   coverage gcstress oom oom-full apicheck install uninstall clean ci help host \
   core run-valgrind
 .DEFAULT_GOAL := all
@@ -244,6 +244,15 @@ ASAN := BUILD=build/asan CC=gcc CFLAGS='-O1 -g $(SANITIZE)' \
 asan: ## the specs under AddressSanitizer and UBSan, leaks fatal
 	+@$(SUBMAKE) $(ASAN) core host
 	+@$(SUBMAKE) $(ASAN) specs
+
+# the specs of what has threads; those of the others would find nothing
+TSAN := BUILD=build/tsan CC=gcc CFLAGS='-O1 -g -fsanitize=thread' \
+  RUN_LUA=$(CURDIR)/build/tsan/host
+TSAN_SPECS = $(or $(SPEC),$(sort $(wildcard spec/thread*_spec.lua \
+  spec/executor*_spec.lua spec/channel*_spec.lua)))
+tsan: ## the specs of threads under ThreadSanitizer
+	+@$(SUBMAKE) $(TSAN) core host
+	+@$(SUBMAKE) $(TSAN) SPEC='$(TSAN_SPECS)' specs
 
 valgrind: all host ## the specs under valgrind, leaks fatal
 	+@$(SUBMAKE) run-valgrind

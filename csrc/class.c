@@ -6,6 +6,7 @@
 
 #include "context.h"
 #include "error.h"
+#include "executor.h"
 #include "future.h"
 #include "group.h"
 #include "queue.h"
@@ -51,6 +52,7 @@ static const class_of_kind class_list[] = {
     {ASY_FILE, 0, "File", NULL},
     {ASY_PROCESS, 0, "Process", NULL},
     {ASY_WATCHER, 0, "FileWatcher", NULL},
+    {ASY_EXECUTOR, 0, "ThreadPoolExecutor", asy_executor_create},
 };
 
 #define NCLASSES ((lua_Integer)(sizeof(class_list) / sizeof(class_list[0])))

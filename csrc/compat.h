@@ -7,6 +7,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <lualib.h>
 #include <uv.h>
 
 #if LUA_VERSION_NUM < 504

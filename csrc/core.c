@@ -2,6 +2,8 @@
 ** The module asyncio.core: opens all parts, lower layers first. Each adds its
 ** functions to one table, of which lua/asyncio/init.lua makes the public face.
 */
+#include "core.h"
+
 #include "await.h"
 #include "callback.h"
 #include "class.h"
@@ -11,6 +13,7 @@
 #include "debug.h"
 #include "dns.h"
 #include "error.h"
+#include "executor.h"
 #include "fs.h"
 #include "graph.h"
 #include "group.h"
@@ -25,14 +28,6 @@
 #include "timeout.h"
 #include "udp.h"
 #include "wait.h"
-
-#if defined(_WIN32)
-#define ASY_EXPORT __declspec(dllexport)
-#else
-#define ASY_EXPORT __attribute__((visibility("default")))
-#endif
-
-ASY_EXPORT int luaopen_asyncio_core(lua_State *L);
 
 
 /* Replaces the module table by an empty one that looks names up there. Lua
@@ -87,6 +82,7 @@ int luaopen_asyncio_core(lua_State *L) {
       asy_barrier_open,
       asy_itemq_open,
       asy_crossing_open,
+      asy_executor_open,
       asy_class_open,
       NULL,
   };

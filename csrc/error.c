@@ -32,6 +32,7 @@ static const struct {
     [ASY_EXCEPTION_GROUP] = {"ExceptionGroup", ASY_ERROR},
     [ASY_DEADLOCK_ERROR] = {"DeadlockError", ASY_ERROR},
     [ASY_OS_ERROR] = {"OSError", ASY_ERROR},
+    [ASY_BROKEN_EXECUTOR] = {"BrokenExecutor", ASY_RUNTIME_ERROR},
 };
 
 
@@ -82,6 +83,13 @@ int asy_error_raise(lua_State *L, asy_class cls, const char *fmt, ...) {
     lua_concat(L, 2);
   asy_error_wrap(L, asy_rt_of(L), cls);
   return lua_error(L);
+}
+
+
+void asy_error_memory(lua_State *L) {
+  luaL_error(L, "not enough memory");
+  for (;;)
+    continue; /* never: that does not return */
 }
 
 

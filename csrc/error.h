@@ -26,6 +26,9 @@ void asy_error_push(lua_State *L, asy_rt *rt, asy_class cls, const char *fmt,
 ** do. Returns nothing; 'int' is for 'return raise(...)'. */
 int asy_error_raise(lua_State *L, asy_class cls, const char *fmt, ...);
 
+/* Raises Lua's error for want of memory in C. */
+asy_noreturn void asy_error_memory(lua_State *L);
+
 /* Pushes an OSError for a libuv error code: "<syscall> <what>: connection
 ** refused (ECONNREFUSED)"; 'what', an address, may be NULL. */
 void asy_error_os(lua_State *L, asy_rt *rt, int err, const char *syscall,

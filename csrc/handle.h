@@ -43,6 +43,7 @@ typedef struct asy_handle {
     uv_poll_t poll;
     uv_signal_t signal;
     uv_idle_t idle;
+    uv_async_t async;
     uv_process_t process;
     uv_fs_event_t fs_event;
   } uv;

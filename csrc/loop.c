@@ -7,6 +7,7 @@
 #include "await.h"
 #include "debug.h"
 #include "error.h"
+#include "executor.h"
 #include "graph.h"
 #include "pin.h"
 #include "report.h"
@@ -83,6 +84,7 @@ static asy_loop *loop_new(lua_State *L, asy_rt *rt) {
   asy_queue_init(&loop->ready);
   asy_queue_init(&loop->turn);
   loop->slow = 0.1;
+  loop->woken = rt->woken;
   loop->debug = asy_debug_env();
   lua_newtable(L);
   lua_setiuservalue(L, -2, ASY_LOOP_DATA);
@@ -260,6 +262,7 @@ void asy_loop_close(lua_State *L, asy_loop *loop) {
   loop->closing = true;
   luaL_checkstack(L, LUA_MINSTACK, NULL);
   asy_loop_push(L, loop);
+  call_anyway(L, asy_executor_loopclosed, -1);
   call_anyway(L, close_tasks, -1);
   call_anyway(L, close_reports, -1);
   asy_wheel_advance(&loop->engine->wheel, ASY_NEVER); /* unsets all timers */

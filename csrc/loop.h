@@ -10,6 +10,7 @@
 #include "wheel.h"
 
 struct asy_future;
+struct asy_inbox;
 struct asy_loop;
 
 typedef struct asy_engine {
@@ -41,7 +42,8 @@ typedef struct asy_loop {
   asy_queue turn;      /* what is left of this turn */
   asy_engine *engine;  /* NULL once closed */
   asy_ready *entry;    /* the entry that runs now */
-  asy_ready interrupt; /* of a second Ctrl-C */
+  asy_ready interrupt; /* of a second Ctrl-C, or of a worker's job */
+  struct asy_inbox *inbox;          /* for other threads (inbox.h), or NULL */
   void (*woken)(struct asy_loop *); /* told of each wake-up, or NULL */
   lua_State *L;    /* the thread that called run_*, while it runs */
   uint32_t tasks;  /* unfinished tasks */

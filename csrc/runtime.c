@@ -8,6 +8,7 @@
 #include "block.h"
 #include "group.h"
 #include "loop.h"
+#include "pool.h"
 #include "sigint.h"
 #include "timeout.h"
 
@@ -46,7 +47,9 @@ static const char *const kind_name[ASY_KINDS] = {
     [ASY_FSCALL] = "asyncio.FileRequest",
     [ASY_FILE] = "asyncio.File",
     [ASY_PROCESS] = "asyncio.Process",
+    [ASY_EXECUTOR] = "asyncio.ThreadPoolExecutor",
     [ASY_FUTURE] = "asyncio.Future",
+    [ASY_JOB] = "asyncio.Future",
     [ASY_GATHER] = "asyncio.Future",
     [ASY_SHIELD] = "asyncio.Future",
     [ASY_TASK] = "asyncio.Task",
@@ -85,6 +88,7 @@ static int rt_gc(lua_State *L) {
   asy_rt *rt = (asy_rt *)lua_touserdata(L, 1);
   rt->over = true;
   asy_sigint_over(rt);
+  asy_pool_killall(rt);
   while (!asy_list_empty(&rt->engines))
     asy_engine_free(asy_of(rt->engines.next, asy_engine, link)->loop);
   asy_timeout_freeall(rt);
@@ -113,6 +117,7 @@ asy_rt *asy_rt_open(lua_State *L) {
   memset(rt, 0, sizeof(asy_rt));
   asy_list_init(&rt->engines);
   asy_list_init(&rt->groups);
+  asy_list_init(&rt->pools);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   rt->L = lua_tothread(L, -1);
   lua_pop(L, 1);

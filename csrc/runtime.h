@@ -46,7 +46,9 @@ typedef enum asy_kind {
   ASY_FILE,
   ASY_PROCESS,
   ASY_WATCHER,
+  ASY_EXECUTOR,
   ASY_FUTURE,
+  ASY_JOB,
   ASY_GATHER,
   ASY_SHIELD,
   ASY_TASK,
@@ -71,6 +73,7 @@ typedef enum asy_class {
   ASY_EXCEPTION_GROUP,
   ASY_DEADLOCK_ERROR,
   ASY_OS_ERROR,
+  ASY_BROKEN_EXECUTOR,
   ASY_CLASSES
 } asy_class;
 
@@ -80,6 +83,7 @@ struct asy_gather;
 struct asy_loop;
 struct asy_scope;
 struct asy_task;
+struct asy_worker;
 
 typedef struct asy_rt {
   lua_State *L;               /* the main thread */
@@ -102,9 +106,12 @@ typedef struct asy_rt {
   struct asy_block *block;    /* where its thread waits, or NULL (block.h) */
   void (*interrupt)(lua_State *L, struct asy_rt *rt); /* raises, when what
                               ** the thread waits for is interrupted */
-  asy_list engines;    /* of all loops that are not closed */
-  asy_list groups;     /* all unfinished task groups */
-  int meta[ASY_KINDS]; /* references of the metatables */
+  asy_list engines;                 /* of all loops that are not closed */
+  asy_list groups;                  /* all unfinished task groups */
+  asy_list pools;                   /* pools of threads (pool.h) */
+  struct asy_worker *worker;        /* whose state this is, or NULL */
+  void (*woken)(struct asy_loop *); /* what new loops begin with as 'woken' */
+  int meta[ASY_KINDS];              /* references of the metatables */
   const struct asy_future_ops *ops[ASY_KINDS]; /* of the kinds of futures */
   struct asy_gather *cancelling;     /* last in line of those to be cancelled */
   int depth;                         /* of completions that complete others */

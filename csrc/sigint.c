@@ -4,10 +4,9 @@
 ** when none does, out of the loop. What was there before is put back at the
 ** end. One Lua state of the process has the signal at a time.
 **
-** The hook reaches coroutines that are resumed by Lua's coroutine library. It
-** does not reach a C function that blocks, nor what a C function resumes: when
-** a signal finds the last one's hook still waiting, it is handed to the
-** disposition that was there before, which as a rule ends the process.
+** When a signal finds the hook of the last one still waiting (trap.h), it is
+** handed to the disposition that was there before, which as a rule ends the
+** process.
 */
 #include "sigint.h"
 
@@ -22,14 +21,13 @@
 #include "pin.h"
 #include "sig.h"
 #include "task.h"
-
-/* Coroutines resume each other so deep at most, as LUAI_MAXCCALLS says. */
-#define MAX_NESTED 200
+#include "trap.h"
+#include "worker.h"
 
 static atomic_flag owned = ATOMIC_FLAG_INIT; /* some state has the signal */
 
 static struct {
-  asy_loop *volatile loop;     /* whose signal it is, or NULL */
+  asy_loop *_Atomic loop;      /* whose signal it is, or NULL */
   asy_task *task;              /* the main task, pinned */
   uint32_t slot;               /* that pin */
   bool cancelled;              /* the main task was, by the first */
@@ -37,74 +35,17 @@ static struct {
   volatile sig_atomic_t done;  /* how many of these had their effect */
 } now;
 
-
-/* {====== The hook ====== */
-
-static struct {
-  volatile sig_atomic_t waits; /* it is to raise */
-  lua_State *volatile L;       /* the thread it was set in last */
-  lua_Hook hook;               /* what was there before */
-  int mask, count;
-} trap;
-
-
-/* Puts back the hook that was there before ours. */
-static void unhook(lua_State *L) {
-  if (L == trap.L)
-    lua_sethook(L, trap.hook, trap.mask, trap.count);
-  else
-    lua_sethook(L, NULL, 0, 0);
-}
+static asy_trap trap;
 
 
 /* One that the loop has forestalled, by ending, raises nothing. */
 static void raise_hook(lua_State *L, lua_Debug *ar) {
   (void)ar;
-  unhook(L);
-  if (!trap.waits)
+  if (!asy_trap_sprung(&trap, L))
     return;
-  trap.waits = 0;
   now.done++;
   asy_error_raise(L, ASY_KEYBOARD_INTERRUPT, "interrupted");
 }
-
-
-/* The coroutine that the thread has resumed, or NULL: an argument of
-** coroutine.resume, an upvalue of what coroutine.wrap made. */
-static lua_State *resumed_by(lua_State *L) {
-  lua_Debug ar;
-  lua_State *co;
-  if (!lua_getstack(L, 0, &ar) || !lua_getinfo(L, "S", &ar) || *ar.what != 'C')
-    return NULL;
-  co = lua_tothread(L, 1);
-  if (co == NULL)
-    co = lua_tothread(L, lua_upvalueindex(1));
-  if (co == NULL || co == L || lua_status(co) != LUA_OK ||
-      !lua_getstack(co, 0, &ar))
-    return NULL;
-  return co;
-}
-
-
-/* Sets the hook in the innermost of the threads that run. As in the standalone
-** interpreter, this is done in a signal handler, and only reads and sets plain
-** fields of the state. */
-static void hook_running(lua_State *L) {
-  lua_State *co;
-  for (int n = 0; n < MAX_NESTED && (co = resumed_by(L)) != NULL; n++)
-    L = co;
-  if (lua_gethook(L) != raise_hook) {
-    trap.L = L;
-    trap.hook = lua_gethook(L);
-    trap.mask = lua_gethookmask(L);
-    trap.count = lua_gethookcount(L);
-  }
-  trap.waits = 1;
-  lua_sethook(L, raise_hook,
-              LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
-}
-
-/* }====== */
 
 
 /* {====== From the loop ====== */
@@ -172,7 +113,7 @@ static void count_signal(asy_loop *loop, int signum) {
   }
   now.count++;
   if (now.count > 1 && L != NULL)
-    hook_running(L);
+    asy_trap_set(&trap, L, raise_hook);
   uv_async_send(&loop->engine->wake);
 }
 
@@ -253,6 +194,10 @@ static int sigint_begin(lua_State *L) {
   asy_task *task = (asy_task *)asy_checkkind(L, 2, ASY_TASK);
   uint32_t slot;
   asy_loop_checkopen(L, loop);
+  if (rt->worker != NULL) {
+    asy_worker_begin(L, loop, 2);
+    return 0;
+  }
   slot = asy_pin(L, rt, 2);
   if (atomic_flag_test_and_set(&owned)) {
     asy_unpin(L, rt, &slot);
@@ -279,15 +224,15 @@ static int sigint_begin(lua_State *L) {
 static int sigint_end(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   asy_loop *loop = (asy_loop *)asy_checkkind(L, 1, ASY_LOOP);
+  if (rt->worker != NULL)
+    asy_worker_end(L, loop);
   if (now.loop != loop) {
     lua_pushinteger(L, 0);
     lua_pushboolean(L, 0);
     return 2;
   }
   give_signal();
-  trap.waits = 0;
-  if (lua_gethook(L) == raise_hook)
-    unhook(L);
+  asy_trap_unset(&trap, L, raise_hook);
   lua_pushinteger(L, now.count);
   lua_pushboolean(L, now.done < now.count);
   loop->woken = NULL;

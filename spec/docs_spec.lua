@@ -153,7 +153,11 @@ end)
 -- {====== The reference ======
 
 -- Variables that could be of several classes.
-local class_names <const> = { group = "TaskGroup", errors = "ExceptionGroup" }
+local class_names <const> = {
+  executor = "ThreadPoolExecutor",
+  group = "TaskGroup",
+  errors = "ExceptionGroup",
+}
 
 -- The name of the class of which a variable of that name is: in small letters
 -- it is that name, or the one class that begins or ends with it.

@@ -8,6 +8,7 @@ local runner <const> = require "asyncio.runner"
 local subprocess <const> = require "asyncio.subprocess"
 
 require "asyncio.exception_group"
+require "asyncio.executor"
 require "asyncio.task_group"
 require "asyncio.tty"
 
@@ -101,6 +102,11 @@ return {
   create_subprocess_shell = subprocess.create_subprocess_shell,
   subprocess = subprocess,
 
+  -- threads
+  to_thread = core.to_thread,
+  ThreadPoolExecutor = core.ThreadPoolExecutor,
+  cpu_count = core.cpu_count,
+
   -- datagrams
   open_datagram = core.open_datagram,
 
@@ -147,6 +153,7 @@ return {
   Error = core.Error,
   BrokenBarrierError = core.BrokenBarrierError,
   CalledProcessError = subprocess.CalledProcessError,
+  BrokenExecutor = core.BrokenExecutor,
   CancelledError = core.CancelledError,
   DeadlockError = core.DeadlockError,
   ExceptionGroup = core.ExceptionGroup,

@@ -2,6 +2,7 @@
 -- asyncio.Runner does, step by step.
 
 local core <const> = require "asyncio.core"
+local executor <const> = require "asyncio.executor"
 
 local Runner <const> = { name = "Runner", __name = "asyncio.Runner" }
 Runner.__index = Runner
@@ -178,6 +179,17 @@ local function cancel_all(loop)
   end
 end
 
+-- How long the jobs of the default executor may go on, in seconds; as CPython.
+local JOIN_TIMEOUT <const> = 300
+
+local function shut_down(loop)
+  cancel_all(loop)
+  local pool = core.drop_default_executor(loop)
+  if pool then
+    loop:run_until_complete(core.async(executor.finish)(loop, pool, JOIN_TIMEOUT))
+  end
+end
+
 function Runner:run(main, ...)
   check_runner(self, "run")
   check_main(main, "run", 2)
@@ -201,7 +213,7 @@ function Runner:close()
   end
   self._closed, self._loop, self._context = true, nil, nil
   if loop and not loop:is_closed() then
-    local ok, err = pcall(cancel_all, loop)
+    local ok, err = pcall(shut_down, loop)
     if not ok and core.isinstance(err, core.DeadlockError) then
       -- they swallowed their cancellation: the loop closes them
       loop:call_exception_handler { message = "tasks did not end when cancelled", exception = err }

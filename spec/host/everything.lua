@@ -94,6 +94,24 @@ local function cancelling()
   settle(task)
 end
 
+local function threads()
+  local loop = asyncio.get_running_loop()
+  assert(asyncio.to_thread(math.max, 1, 2) == 2)
+  local pool <close> = asyncio.ThreadPoolExecutor {
+    max_workers = 2,
+    name = "everything",
+    initializer = quiet,
+  }
+  local future = loop:run_in_executor(pool, error, { "as it should" })
+  assert(not asyncio.pcall(future.await, future))
+  for value in pool:map(tostring, { 1, 2, 3 }, { chunksize = 2 }) do
+    assert(value)
+  end
+  settle(pool:submit(quiet, { { "nested" } }))
+  pool:submit(quiet):cancel()
+  assert(tostring(pool) ~= "" and pool:statistics().max_workers == 2)
+end
+
 local function groups()
   local function fail()
     asyncio.sleep(0)
@@ -568,6 +586,7 @@ local parts <const> = {
   meetings,
   queues,
   crossing,
+  threads,
   contexts,
   coroutines,
   callbacks,

@@ -23,6 +23,11 @@ asyncio.Error = {}
 ---@overload fun(message?: any, fields?: table): asyncio.BrokenBarrierError
 asyncio.BrokenBarrierError = {}
 
+-- As concurrent.futures.BrokenExecutor.
+---@class asyncio.BrokenExecutor: asyncio.RuntimeError
+---@overload fun(message?: any, fields?: table): asyncio.BrokenExecutor
+asyncio.BrokenExecutor = {}
+
 -- As asyncio.CancelledError.
 ---@class asyncio.CancelledError: asyncio.Error
 ---@overload fun(message?: any, fields?: table): asyncio.CancelledError

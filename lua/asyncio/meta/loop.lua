@@ -74,6 +74,22 @@ function asyncio.EventLoop:create_future() end
 ---@return asyncio.Task
 function asyncio.EventLoop:create_task(fn, ...) end
 
+-- As loop.run_in_executor.
+---@param executor? asyncio.ThreadPoolExecutor|table with a method 'submit'
+---@param fn function|string a function that can cross, or "module:function"
+---@param ... any
+---@return asyncio.Future
+function asyncio.EventLoop:run_in_executor(executor, fn, ...) end
+
+-- As loop.set_default_executor.
+---@param executor asyncio.ThreadPoolExecutor|table
+function asyncio.EventLoop:set_default_executor(executor) end
+
+-- As loop.shutdown_default_executor.
+---@async
+---@param timeout? number seconds
+function asyncio.EventLoop:shutdown_default_executor(timeout) end
+
 -- As loop.set_task_factory.
 ---@param factory asyncio.TaskFactory? nil: the default
 function asyncio.EventLoop:set_task_factory(factory) end

@@ -1,0 +1,327 @@
+/*
+** What a worker does with a job, in its own thread and state. It gets and gives
+** parcels, and shares nothing else with who submitted it.
+*/
+#include "worker.h"
+
+#include "block.h"
+#include "core.h"
+#include "error.h"
+#include "pin.h"
+#include "traceback.h"
+
+static const char traceback_key = 0; /* of the error that was raised last */
+
+
+/* {====== Being interrupted ====== */
+
+static asy_asked asked(const asy_worker *w) {
+  return (asy_asked)__atomic_load_n(&w->asked, __ATOMIC_ACQUIRE);
+}
+
+
+static bool is_asked(const asy_worker *w) {
+  return asked(w) != ASY_ASKED_NOTHING;
+}
+
+
+void asy_worker_ask(asy_worker *w, asy_asked what) {
+  __atomic_store_n(&w->asked, (int)what, __ATOMIC_RELEASE);
+  if (w->block != NULL)
+    asy_block_interrupt(w->block);
+  asy_thread_interrupt(&w->thread);
+}
+
+
+static int raise_interrupted(lua_State *L, asy_rt *rt) {
+  lua_pushnil(L);
+  asy_error_wrap(L, rt, ASY_CANCELLED_ERROR);
+  return lua_error(L);
+}
+
+
+static void block_interrupted(lua_State *L, asy_rt *rt) {
+  raise_interrupted(L, rt);
+}
+
+
+/* Who is to end raises it again and again, whatever catches it. */
+static void raise_hook(lua_State *L, lua_Debug *ar) {
+  asy_rt *rt = asy_rt_of(L);
+  asy_worker *w = rt->worker;
+  (void)ar;
+  if (asked(w) == ASY_ASKED_TO_END ||
+      (asy_trap_sprung(&w->trap, L) && is_asked(w)))
+    raise_interrupted(L, rt);
+}
+
+
+/* A loop that runs there is told first; the code only when that was in vain. */
+void asy_worker_interrupted(asy_thread *t) {
+  asy_worker *w = asy_of(t, asy_worker, thread);
+  asy_loop *running;
+  if (w->rt == NULL || !is_asked(w))
+    return;
+  running = w->rt->running;
+  if (running != NULL && running->engine != NULL && !w->told) {
+    w->told = true;
+    uv_async_send(&running->engine->wake);
+  } else {
+    asy_trap_set(&w->trap, w->rt->active != NULL ? w->rt->active : w->L,
+                 raise_hook);
+  }
+}
+
+
+/* The loop has a turn: its main task is cancelled, or the run ends. */
+static void interrupt_run(lua_State *L, asy_ready *e) {
+  asy_loop *loop = asy_of(e, asy_loop, interrupt);
+  asy_worker *w = loop->rt->worker;
+  if (!is_asked(w))
+    return;
+  if (w->loop == loop && w->main->fut.state == ASY_PENDING) {
+    asy_future_cancel(&w->main->fut);
+    return;
+  }
+  lua_pushnil(L);
+  asy_error_wrap(L, loop->rt, ASY_CANCELLED_ERROR);
+  asy_loop_fail(L, loop);
+}
+
+
+static void interrupt_fail(lua_State *L, asy_ready *e) {
+  asy_loop_fail(L, asy_of(e, asy_loop, interrupt));
+}
+
+
+static void interrupt_drop(lua_State *L, asy_ready *e) {
+  (void)L;
+  (void)e;
+}
+
+
+static const asy_ready_ops interrupt_ops = {interrupt_run, interrupt_fail,
+                                            interrupt_drop};
+
+
+static void worker_woken(asy_loop *loop) {
+  if (!is_asked(loop->rt->worker))
+    return;
+  loop->interrupt.ops = &interrupt_ops;
+  asy_loop_ready(loop, &loop->interrupt);
+}
+
+
+void asy_worker_begin(lua_State *L, asy_loop *loop, int task) {
+  asy_worker *w = loop->rt->worker;
+  if (w->loop != NULL)
+    return;
+  w->slot = asy_pin(L, loop->rt, task);
+  w->main = (asy_task *)lua_touserdata(L, task);
+  w->loop = loop;
+}
+
+
+void asy_worker_end(lua_State *L, asy_loop *loop) {
+  asy_worker *w = loop->rt->worker;
+  if (w->loop != loop)
+    return;
+  w->loop = NULL;
+  w->main = NULL;
+  asy_unpin(L, loop->rt, &w->slot);
+}
+
+/* }====== */
+
+
+/* {====== The state ====== */
+
+static int open_state(lua_State *L) {
+  asy_worker *w = (asy_worker *)lua_touserdata(L, 1);
+  luaL_openlibs(L);
+  luaL_requiref(L, "asyncio.core", luaopen_asyncio_core, 0);
+  w->rt = asy_rt_of(L);
+  w->rt->worker = w;
+  w->rt->woken = worker_woken;
+  w->rt->interrupt = block_interrupted;
+  asy_block_of(L, w->rt);
+  asy_settings_apply(L, &w->pool->settings);
+  return 0;
+}
+
+
+static int initialize(lua_State *L) {
+  const asy_worker *w = (const asy_worker *)lua_touserdata(L, 1);
+  lua_settop(L, 0);
+  asy_parcel_unpack(L, w->pool->settings.initializer);
+  asy_settings_resolve(L, 1);
+  lua_call(L, 0, 0);
+  return 0;
+}
+
+
+static void set_block(asy_worker *w, struct asy_block *block) {
+  uv_mutex_lock(&w->pool->mutex);
+  w->block = block;
+  uv_mutex_unlock(&w->pool->mutex);
+}
+
+
+void asy_worker_close(asy_worker *w) {
+  lua_State *L = w->L;
+  if (L == NULL)
+    return;
+  set_block(w, NULL);
+  w->rt = NULL;
+  w->L = NULL;
+  lua_close(L);
+}
+
+/* }====== */
+
+
+/* {====== The job ====== */
+
+/* The message handler: keeps the traceback, where there is one to be had. */
+static int keep_traceback(lua_State *L) {
+  lua_settop(L, 1);
+  asy_error_nonil(L);
+  if (!asy_error_is(L, asy_rt_of(L), 1, ASY_CANCELLED_ERROR)) {
+    asy_traceback(L, L, 1, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
+  }
+  lua_settop(L, 1);
+  return 1;
+}
+
+
+/* Packs the first 'count' values as what the job gives. An interruption may come
+** even as the function that calls this returns, and then there is another. */
+static void give(lua_State *L, asy_job *j, int count, const asy_packing *how) {
+  asy_parcel *p = asy_parcel_pack(L, 1, count, how);
+  asy_parcel_free(j->got);
+  j->got = p;
+}
+
+
+/* Does the work; the job is the argument. */
+static int run_job(lua_State *L) {
+  static const asy_packing how = {"result", 1, false};
+  asy_job *j = (asy_job *)lua_touserdata(L, 1);
+  int n;
+  lua_settop(L, 0);
+  n = asy_parcel_unpack(L, j->given);
+  asy_settings_resolve(L, 1);
+  lua_call(L, n - 1, LUA_MULTRET);
+  give(L, j, lua_gettop(L), &how);
+  return 0;
+}
+
+
+/* Packs the error, the first argument, and its traceback into the job. */
+static int pack_error(lua_State *L) {
+  static const asy_packing how = {"error", 1, false};
+  asy_job *j = (asy_job *)lua_touserdata(L, 2);
+  lua_settop(L, 1);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &traceback_key);
+  give(L, j, 2, &how);
+  return 0;
+}
+
+
+/* Replaces the error, the first argument, by one that can cross; the second
+** says why it cannot. */
+static int describe_error(lua_State *L) {
+  asy_error_push(L, asy_rt_of(L), ASY_RUNTIME_ERROR, "%s (%s)",
+                 asy_error_text(L, 1), asy_error_text(L, 2));
+  return 1;
+}
+
+
+/* Fails the job with the error on the top. */
+static void fail_job(lua_State *L, asy_job *j) {
+  int err = lua_gettop(L);
+  j->outcome = ASY_JOB_FAILED;
+  asy_parcel_free(j->got);
+  j->got = NULL;
+  lua_pushcfunction(L, pack_error);
+  lua_pushvalue(L, err);
+  lua_pushlightuserdata(L, j);
+  if (lua_pcall(L, 2, 0, 0) == LUA_OK)
+    return;
+  lua_pushcfunction(L, describe_error);
+  lua_insert(L, err);
+  if (lua_pcall(L, 2, 1, 0) != LUA_OK)
+    return;
+  lua_pushcfunction(L, pack_error);
+  lua_insert(L, -2);
+  lua_pushlightuserdata(L, j);
+  lua_pcall(L, 2, 0, 0);
+}
+
+
+/* Calls the function with the light userdata as its argument. */
+static bool call_protected(lua_State *L, lua_CFunction f, void *arg) {
+  lua_settop(L, 0);
+  lua_pushcfunction(L, keep_traceback);
+  lua_pushcfunction(L, f);
+  lua_pushlightuserdata(L, arg);
+  return lua_pcall(L, 1, 0, 1) == LUA_OK;
+}
+
+
+/* A worker whose initializer fails is none, unless that was interrupted. */
+static bool make_state(asy_worker *w, asy_job *j) {
+  lua_State *L = luaL_newstate();
+  bool ok;
+  j->outcome = ASY_JOB_FAILED;
+  if (L == NULL)
+    return false;
+  w->L = L;
+  lua_pushcfunction(L, open_state);
+  lua_pushlightuserdata(L, w);
+  ok = lua_pcall(L, 1, 0, 0) == LUA_OK;
+  if (ok)
+    set_block(w, w->rt->block);
+  if (ok && w->pool->settings.initializer != NULL) {
+    ok = call_protected(L, initialize, w);
+    if (!ok) {
+      fail_job(L, j);
+      if (!is_asked(w))
+        j->outcome = ASY_JOB_BROKEN;
+    }
+  }
+  if (!ok)
+    asy_worker_close(w);
+  return ok;
+}
+
+
+void asy_worker_run(asy_worker *w, asy_job *j) {
+  if (w->L == NULL && !make_state(w, j))
+    return;
+  if (is_asked(w)) {
+    j->outcome = ASY_JOB_FAILED;
+    return;
+  }
+  if (call_protected(w->L, run_job, j))
+    j->outcome = ASY_JOB_RETURNED;
+  else
+    fail_job(w->L, j);
+}
+
+
+void asy_worker_rest(asy_worker *w) {
+  lua_State *L = w->L;
+  __atomic_store_n(&w->asked, (int)ASY_ASKED_NOTHING, __ATOMIC_RELEASE);
+  w->told = false;
+  if (L == NULL)
+    return;
+  asy_trap_unset(&w->trap, L, raise_hook);
+  asy_block_resume(w->rt->block);
+  lua_settop(L, 0);
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
+}
+
+/* }====== */
