@@ -213,6 +213,7 @@ static void await_threads(asy_pool *p, asy_job *j) {
 
 int asy_pool_submit(asy_pool *p) {
   asy_job *j = p->spare;
+  bool idle;
   int err = 0;
   uv_mutex_lock(&p->mutex);
   if (j->given != NULL && p->queued >= p->idle && p->alive < p->max)
@@ -230,9 +231,10 @@ int asy_pool_submit(asy_pool *p) {
   j->state = ASY_JOB_QUEUED;
   asy_list_append(&p->queue, &j->letter.link);
   p->queued++;
-  if (p->idle > 0)
-    uv_cond_signal(&p->more);
+  idle = p->idle > 0;
   uv_mutex_unlock(&p->mutex);
+  if (idle) /* who is woken has the mutex at once */
+    uv_cond_signal(&p->more);
   return 0;
 }
 

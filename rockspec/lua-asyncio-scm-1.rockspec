@@ -24,6 +24,8 @@ external_dependencies = {
 build = {
   type = "builtin",
   modules = {
+    ["asyncio.core"] = {
+      sources = {
         "csrc/address.c",
         "csrc/await.c",
         "csrc/barrier.c",
@@ -136,14 +138,13 @@ build = {
         "csrc/wheel.c",
         "csrc/worker.c",
         "csrc/writer.c",
+      },
+      libraries = { "uv" },
       incdirs = { "$(UV_INCDIR)" },
       libdirs = { "$(UV_LIBDIR)" },
-      libraries = { "uv" },
-      sources = {
-      },
+    },
     ["asyncio"] = "lua/asyncio/init.lua",
     ["asyncio.call_graph"] = "lua/asyncio/call_graph.lua",
-    ["asyncio.core"] = {
     ["asyncio.coroutine"] = "lua/asyncio/coroutine.lua",
     ["asyncio.eager"] = "lua/asyncio/eager.lua",
     ["asyncio.exception_group"] = "lua/asyncio/exception_group.lua",
@@ -168,17 +169,16 @@ build = {
     ["asyncio.meta.running"] = "lua/asyncio/meta/running.lua",
     ["asyncio.meta.signals"] = "lua/asyncio/meta/signals.lua",
     ["asyncio.meta.streams"] = "lua/asyncio/meta/streams.lua",
-    ["asyncio.meta.subprocesses"] = "lua/asyncio/meta/subprocesses.lua",
     ["asyncio.meta.synchronisation"] = "lua/asyncio/meta/synchronisation.lua",
     ["asyncio.meta.threads"] = "lua/asyncio/meta/threads.lua",
     ["asyncio.meta.transports"] = "lua/asyncio/meta/transports.lua",
     ["asyncio.meta.waiting"] = "lua/asyncio/meta/waiting.lua",
+    ["asyncio.meta.subprocesses"] = "lua/asyncio/meta/subprocesses.lua",
     ["asyncio.runner"] = "lua/asyncio/runner.lua",
     ["asyncio.subprocess"] = "lua/asyncio/subprocess.lua",
     ["asyncio.task_group"] = "lua/asyncio/task_group.lua",
     ["asyncio.timed"] = "lua/asyncio/timed.lua",
     ["asyncio.tty"] = "lua/asyncio/tty.lua",
-    },
   },
 }
 -- make builds, fetches busted where it is missing, and runs the specs

@@ -13,12 +13,15 @@ local HOST <const> = "127.0.0.1"
 local WITH_SPECS_OF_THEIR_OWN <const> = {
   "chat_client.lua",
   "chat_server.lua",
+  "password_hashing.lua",
   "port_checker.lua",
   "process_pool.lua",
   "proxy.lua",
+  "server_per_core.lua",
   "supermarket.lua",
   "tail_f.lua",
   "web_requests.lua",
+  "word_count.lua",
   "workers.lua",
 }
 
@@ -81,6 +84,8 @@ local STDOUT <const> = {
     "tick\t2",
     "tick\t3",
   },
+
+  ["blocking_library.lua"] = lines { "ada", "barbara", "the loop went on:\ttrue" },
 
   ["call_soon.lua"] = lines {
     "main goes on until it waits",

@@ -36,6 +36,23 @@ times_faster("timeout", 8, "uvloop")
 times_faster("cancel", 10, "uvloop")
 times_faster("queue", 10, "uvloop")
 times_faster("queue", 2.5, "luv")
+times_faster("tothread", 3, "cpython")
+times_faster("executor", 3, "cpython")
+times_faster("processes", 3, "cpython")
+
+target("twojobs: within 1.15x of one, where there are two cores", function(results)
+  local one, two = seconds(results, "onejob", "asyncio"), seconds(results, "twojobs", "asyncio")
+  if one and two then
+    return two <= 1.15 * one, string.format("%.2fx", two / one)
+  end
+end)
+
+target("ticks: under 5 ms", function(results)
+  local p99 = seconds(results, "ticks", "asyncio")
+  if p99 then
+    return p99 < 0.005, stats.seconds(p99)
+  end
+end)
 
 target("spawn: first of all", function(results)
   local ours = seconds(results, "spawn", "asyncio")

@@ -5,6 +5,7 @@ aio.py asyncio|uvloop WORKLOAD N
 
 import asyncio
 import sys
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from time import perf_counter
 
 from process import report, rss_kib
@@ -148,9 +149,40 @@ async def cancel(n):
     return perf_counter() - start
 
 
+def nothing():
+    pass
+
+
+async def tothread(n):
+    await asyncio.to_thread(nothing)
+    start = perf_counter()
+    for _ in range(n):
+        await asyncio.to_thread(nothing)
+    return perf_counter() - start
+
+
+async def executor(n):
+    run = asyncio.get_running_loop().run_in_executor
+    with ThreadPoolExecutor(2) as pool:
+        await asyncio.gather(run(pool, nothing), run(pool, nothing))
+        start = perf_counter()
+        await asyncio.gather(*[run(pool, nothing) for _ in range(n)])
+        return perf_counter() - start
+
+
+async def processes(n):
+    run = asyncio.get_running_loop().run_in_executor
+    with ProcessPoolExecutor(2) as pool:
+        await run(pool, nothing)
+        start = perf_counter()
+        for _ in range(n):
+            await run(pool, nothing)
+        return perf_counter() - start
+
+
 WORKLOADS = {f.__name__: f for f in (
     spawn, group, switch, sleepers, handover, waitfor, waitfuture, timeout,
-    queue, lock, contended, cancel)}
+    queue, lock, contended, cancel, tothread, executor, processes)}
 
 
 def main():

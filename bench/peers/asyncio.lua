@@ -212,6 +212,81 @@ function workloads.sequential(n)
   return now() - start, "early_kib=" .. (early or 0)
 end
 
+local function nothing() end
+
+function workloads.tothread(n)
+  asyncio.to_thread(nothing)
+  local start = now()
+  for _ = 1, n do
+    asyncio.to_thread(nothing)
+  end
+  return now() - start
+end
+
+function workloads.executor(n)
+  local pool <close> = asyncio.ThreadPoolExecutor(2)
+  asyncio.gather(pool:submit(nothing), pool:submit(nothing)):await()
+  local start = now()
+  local futures = {}
+  for i = 1, n do
+    futures[i] = pool:submit(nothing)
+  end
+  gather(futures):await()
+  return now() - start
+end
+
+function workloads.processes(n)
+  local pool <close> = asyncio.ThreadPoolExecutor(2)
+  pool:submit(nothing):await()
+  local start = now()
+  for _ = 1, n do
+    pool:submit(nothing):await()
+  end
+  return now() - start
+end
+
+local function compute(n)
+  local x = 0
+  for i = 1, n do
+    x = x + i % 7
+  end
+  return x
+end
+
+-- So many computing jobs at once, in threads that are warm.
+local function compute_in(jobs, n)
+  local pool <close> = asyncio.ThreadPoolExecutor(jobs)
+  local futures, start = {}, nil
+  for _, size in ipairs {1, n} do
+    start = now()
+    for i = 1, jobs do
+      futures[i] = pool:submit(compute, size)
+    end
+    gather(futures):await()
+  end
+  return now() - start
+end
+
+function workloads.onejob(n)
+  return compute_in(1, n)
+end
+
+function workloads.twojobs(n)
+  return compute_in(2, n)
+end
+
+function workloads.ticks(n)
+  local computing = create_task(compute_in, 2, n)
+  local gaps = {}
+  while not computing:done() do
+    local start = now()
+    sleep(0.001)
+    gaps[#gaps + 1] = now() - start
+  end
+  table.sort(gaps)
+  return gaps[math.ceil(#gaps * 0.99)]
+end
+
 local base = process.rss_kib()
 local seconds, more = asyncio.run(function()
   local loop = asyncio.get_running_loop()

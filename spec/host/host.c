@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <lua.h>
 
@@ -146,6 +148,21 @@ static int host_exit(lua_State *L) {
   return 0;
 }
 
+/* os.fork(): 0 in the child, its number in the parent */
+static int host_fork(lua_State *L) {
+  lua_pushinteger(L, fork());
+  return 1;
+}
+
+/* os.waitpid(pid): its exit status, or the signal that ended it, negative */
+static int host_waitpid(lua_State *L) {
+  int status = 0;
+  waitpid((pid_t)luaL_checkinteger(L, 1), &status, 0);
+  lua_pushinteger(L, WIFEXITED(status) ? WEXITSTATUS(status)
+                                       : -(lua_Integer)WTERMSIG(status));
+  return 1;
+}
+
 static void set_gc(lua_State *L, gc_mode mode) {
   if (mode == GC_STRESS) {
     lua_gc(L, LUA_GCINC, 1, 1000, 1);
@@ -200,6 +217,10 @@ static void new_state(const options *o) {
   lua_getglobal(L, "os");
   lua_pushcfunction(L, host_exit);
   lua_setfield(L, -2, "exit");
+  lua_pushcfunction(L, host_fork);
+  lua_setfield(L, -2, "fork");
+  lua_pushcfunction(L, host_waitpid);
+  lua_setfield(L, -2, "waitpid");
   lua_pop(L, 1);
   push_arg_table(L, o);
   lua_setglobal(L, "arg");
