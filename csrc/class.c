@@ -4,6 +4,7 @@
 */
 #include "class.h"
 
+#include "channel.h"
 #include "context.h"
 #include "error.h"
 #include "executor.h"
@@ -48,6 +49,8 @@ static const class_of_kind class_list[] = {
     {ASY_QUEUE, 0, "Queue", asy_itemq_newfifo},
     {ASY_LIFOQUEUE, ASY_QUEUE, "LifoQueue", asy_itemq_newlifo},
     {ASY_PRIORITYQUEUE, ASY_QUEUE, "PriorityQueue", asy_itemq_newheap},
+    {ASY_CHANNEL, 0, "Channel", asy_channel_create},
+    {ASY_LOOPREF, 0, "LoopReference", NULL},
     {ASY_GENERATOR, 0, "Generator", NULL},
     {ASY_FILE, 0, "File", NULL},
     {ASY_PROCESS, 0, "Process", NULL},

@@ -6,6 +6,7 @@
 
 #include "await.h"
 #include "callback.h"
+#include "channel.h"
 #include "class.h"
 #include "context.h"
 #include "coroutine.h"
@@ -17,6 +18,7 @@
 #include "fs.h"
 #include "graph.h"
 #include "group.h"
+#include "loopref.h"
 #include "poll.h"
 #include "process.h"
 #include "queue.h"
@@ -82,6 +84,8 @@ int luaopen_asyncio_core(lua_State *L) {
       asy_barrier_open,
       asy_itemq_open,
       asy_crossing_open,
+      asy_channel_open,
+      asy_loopref_open,
       asy_executor_open,
       asy_class_open,
       NULL,

@@ -3,6 +3,7 @@
 */
 #include <stdlib.h>
 
+#include "loopref.h"
 #include "parcel.h"
 
 #define MAGIC UINT32_C(0x4c415031)
@@ -67,8 +68,10 @@ asy_parcel *asy_parcel_frombytes(const char *bytes, size_t len) {
 
 
 asy_shared *asy_cross_toshared(lua_State *L, asy_object *o) {
-  (void)L;
-  (void)o;
+  if (o->kind == ASY_CHANNEL || o->kind == ASY_LOOPREF)
+    return ((asy_proxy *)o)->shared;
+  if (o->kind == ASY_LOOP)
+    return asy_loopref_of(L, (asy_loop *)o);
   return NULL;
 }
 
@@ -88,7 +91,7 @@ void asy_parcel_free(asy_parcel *p) {
 }
 
 
-/* {====== For specs and benchmarks; not public ====== */
+/* {====== Taking ====== */
 
 /* Calls 'f', which gets the parcel as a light userdata and the values of the
 ** stack, and frees it. */
@@ -108,6 +111,20 @@ static int unpack_parcel(lua_State *L) {
   return asy_parcel_unpack(L, (asy_parcel *)lua_touserdata(L, 1));
 }
 
+
+int asy_parcel_take(lua_State *L, asy_parcel *p) {
+  return with_parcel(L, p, unpack_parcel);
+}
+
+
+bool asy_parcel_isnil(const asy_parcel *p) {
+  return p->count == 0 || (uint8_t)p->bytes[ASY_PARCEL_HEAD] == OP_NIL;
+}
+
+/* }====== */
+
+
+/* {====== For specs and benchmarks; not public ====== */
 
 static int push_bytes(lua_State *L) {
   size_t len;
@@ -158,6 +175,7 @@ void asy_crossing_open(lua_State *L) {
   };
   asy_setfuncs(L, funcs);
   asy_crossname_open(L);
+  asy_shared_open(L);
 }
 
 /* }====== */

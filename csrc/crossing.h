@@ -28,6 +28,12 @@ asy_parcel *asy_parcel_pack(lua_State *L, int first, int count,
 ** 'require'; the parcel stays the caller's, and can be unpacked again. */
 int asy_parcel_unpack(lua_State *L, const asy_parcel *p);
 
+/* The same, and frees it, also when it raises. */
+int asy_parcel_take(lua_State *L, asy_parcel *p);
+
+/* Whether the first value is nil, or there is none. */
+bool asy_parcel_isnil(const asy_parcel *p);
+
 /* Frees it; also without a Lua state, in any thread, and NULL. Never raises. */
 void asy_parcel_free(asy_parcel *p);
 

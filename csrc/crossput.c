@@ -112,21 +112,26 @@ void asy_pack_module(asy_packer *k) {
 }
 
 
-static void pack_shared(asy_packer *k, asy_shared *s) {
+/* Room for one more object. */
+static void reserve_shared(asy_packer *k) {
   asy_parcel *p = k->p;
-  if (p->nshared == p->shared_room) {
-    uint32_t room = p->shared_room * 2 + 2;
-    asy_shared **more =
-        (asy_shared **)realloc(p->shared, room * sizeof(asy_shared *));
-    if (more == NULL)
-      asy_pack_nomemory(k->L);
-    p->shared = more;
-    p->shared_room = room;
-  }
+  uint32_t room = p->shared_room * 2 + 2;
+  asy_shared **more;
+  if (p->nshared < p->shared_room)
+    return;
+  more = (asy_shared **)realloc(p->shared, room * sizeof(asy_shared *));
+  if (more == NULL)
+    asy_pack_nomemory(k->L);
+  p->shared = more;
+  p->shared_room = room;
+}
+
+
+static void pack_shared(asy_packer *k, asy_shared *s) {
+  reserve_shared(k);
   asy_pack_byte(k, OP_SHARED);
-  asy_pack_number(k, p->nshared);
-  p = k->p;
-  p->shared[p->nshared++] = asy_shared_ref(s);
+  asy_pack_number(k, k->p->nshared); /* may move the parcel */
+  k->p->shared[k->p->nshared++] = asy_shared_ref(s);
 }
 
 

@@ -73,12 +73,12 @@ static void inbox_detach(asy_handle *h) {
 }
 
 
-/* The loop was woken. */
-static void inbox_look(uv_async_t *uv) {
-  asy_inbox *box = ((inbox_handle *)uv->data)->box;
+/* Puts what has come into the loop's queue. */
+static void inbox_empty(asy_inbox *box, bool shut) {
   asy_loop *loop = box->h->loop;
   asy_list came;
   uv_mutex_lock(&box->mutex);
+  box->shut = shut;
   asy_list_move(&came, &box->letters);
   uv_mutex_unlock(&box->mutex);
   while (!asy_list_empty(&came)) {
@@ -87,6 +87,34 @@ static void inbox_look(uv_async_t *uv) {
     asy_list_append(&box->ready, &m->link);
     asy_loop_ready(loop, &m->ready);
   }
+}
+
+
+/* The loop was woken. */
+static void inbox_look(uv_async_t *uv) {
+  asy_inbox *box = ((inbox_handle *)uv->data)->box;
+  inbox_empty(box, box->shut);
+}
+
+
+void asy_inbox_shut(asy_loop *loop) {
+  asy_inbox *box = loop->inbox;
+  if (box != NULL && !asy_thread_isleft(box->forks))
+    inbox_empty(box, true);
+}
+
+
+asy_loop *asy_inbox_loop(const asy_inbox *box) {
+  return box->h->loop;
+}
+
+
+bool asy_inbox_isopen(asy_inbox *box) {
+  bool open;
+  uv_mutex_lock(&box->mutex);
+  open = box->h != NULL && !box->shut;
+  uv_mutex_unlock(&box->mutex);
+  return open;
 }
 
 
@@ -178,11 +206,11 @@ void asy_letter_unexpect(asy_letter *m) {
 }
 
 
-void asy_letter_post(asy_letter *m) {
+bool asy_letter_offer(asy_letter *m) {
   asy_inbox *box = m->to;
   bool open;
   uv_mutex_lock(&box->mutex);
-  open = box->h != NULL;
+  open = box->h != NULL && !box->shut;
   if (open) {
     bool first = asy_list_empty(&box->letters);
     asy_list_append(&box->letters, &m->link);
@@ -190,7 +218,12 @@ void asy_letter_post(asy_letter *m) {
       uv_async_send(&box->h->uv.async);
   }
   uv_mutex_unlock(&box->mutex);
-  if (!open)
+  return open;
+}
+
+
+void asy_letter_post(asy_letter *m) {
+  if (!asy_letter_offer(m))
     m->refused(m);
 }
 

@@ -12,6 +12,7 @@ struct asy_letter;
 typedef struct asy_inbox {
   asy_handle *h; /* the loop's end; NULL once that is closed */
   uv_mutex_t mutex;
+  bool shut;        /* no more letters */
   asy_list letters; /* that came since the loop looked */
   /* The loop's thread's alone: */
   asy_list ready;    /* those in the loop's queue */
@@ -45,5 +46,18 @@ void asy_letter_unexpect(asy_letter *m);
 
 /* Sends it, from any thread. Never raises. */
 void asy_letter_post(asy_letter *m);
+
+/* The same, but false when the loop takes none any more: it stays the caller's. */
+bool asy_letter_offer(asy_letter *m);
+
+/* Whether the loop takes letters; its answer may be old already. */
+bool asy_inbox_isopen(asy_inbox *box);
+
+/* The loop, for its own thread, while it is not closed. */
+asy_loop *asy_inbox_loop(const asy_inbox *box);
+
+/* The loop is about to close, and takes no more: those that came are in its
+** queue. Nothing when it has no inbox. */
+void asy_inbox_shut(asy_loop *loop);
 
 #endif

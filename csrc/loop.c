@@ -9,8 +9,10 @@
 #include "error.h"
 #include "executor.h"
 #include "graph.h"
+#include "inbox.h"
 #include "pin.h"
 #include "report.h"
+#include "shared.h"
 #include "task.h"
 
 
@@ -265,6 +267,7 @@ void asy_loop_close(lua_State *L, asy_loop *loop) {
   call_anyway(L, asy_executor_loopclosed, -1);
   call_anyway(L, close_tasks, -1);
   call_anyway(L, close_reports, -1);
+  asy_inbox_shut(loop);
   asy_wheel_advance(&loop->engine->wheel, ASY_NEVER); /* unsets all timers */
   drop_ready(L, loop);
   asy_engine_free(loop);
@@ -333,6 +336,8 @@ static int loop_close(lua_State *L) {
 ** engine is in use: the runtime frees it at the very end. */
 static int loop_gc(lua_State *L) {
   asy_loop *loop = check_loop(L);
+  asy_shared_unref(loop->ref);
+  loop->ref = NULL;
   if (loop->rt->running == loop || loop->engine == NULL)
     return 0;
   asy_loop_close(L, loop);

@@ -12,6 +12,7 @@
 struct asy_future;
 struct asy_inbox;
 struct asy_loop;
+struct asy_shared;
 
 typedef struct asy_engine {
   uv_loop_t own;      /* the loop itself, unless a host lent its own */
@@ -33,16 +34,17 @@ typedef struct asy_loop {
   asy_rt *rt;
   uint8_t kind;
   bool debug;
-  bool stopping;       /* stop() was called, or the awaited future is done */
-  bool closing;        /* close() is under way: no new work */
-  bool failed;         /* an error is to leave run_*: ASY_LOOP_FAILURE */
-  bool kicked;         /* the engine's kick handle is active */
-  bool factory;        /* there is a task factory */
-  asy_queue ready;     /* what the next turn runs */
-  asy_queue turn;      /* what is left of this turn */
-  asy_engine *engine;  /* NULL once closed */
-  asy_ready *entry;    /* the entry that runs now */
-  asy_ready interrupt; /* of a second Ctrl-C, or of a worker's job */
+  bool stopping;          /* stop() was called, or the awaited future is done */
+  bool closing;           /* close() is under way: no new work */
+  bool failed;            /* an error is to leave run_*: ASY_LOOP_FAILURE */
+  bool kicked;            /* the engine's kick handle is active */
+  bool factory;           /* there is a task factory */
+  asy_queue ready;        /* what the next turn runs */
+  asy_queue turn;         /* what is left of this turn */
+  asy_engine *engine;     /* NULL once closed */
+  asy_ready *entry;       /* the entry that runs now */
+  asy_ready interrupt;    /* of a second Ctrl-C, or of a worker's job */
+  struct asy_shared *ref; /* what other states share of it, or NULL */
   struct asy_inbox *inbox;          /* for other threads (inbox.h), or NULL */
   void (*woken)(struct asy_loop *); /* told of each wake-up, or NULL */
   lua_State *L;    /* the thread that called run_*, while it runs */

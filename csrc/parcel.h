@@ -12,6 +12,7 @@
 #include "crossing.h"
 
 struct asy_parcel {
+  asy_parcel *next;     /* for whoever has it */
   int count;            /* of the values */
   uint32_t nshared;     /* objects in 'shared', */
   uint32_t shared_room; /* of so many */

@@ -47,6 +47,9 @@ typedef enum asy_kind {
   ASY_PROCESS,
   ASY_WATCHER,
   ASY_EXECUTOR,
+  ASY_CHANNEL,
+  ASY_CHANNELWAIT,
+  ASY_LOOPREF,
   ASY_FUTURE,
   ASY_JOB,
   ASY_GATHER,
@@ -122,6 +125,7 @@ typedef struct asy_rt {
   const void *class_at[ASY_CLASSES]; /* and their addresses */
   int chains;       /* of the exception classes by name (errname.c), */
   int metatables;   /* and of metatables (crossname.c) */
+  int proxies;      /* of what stands for shared objects (shared.c) */
   int loops;        /* of the weak table of loops, by address and as keys */
   int current_loop; /* reference of the current event loop, or none */
   int running_loop; /* reference of the userdata of 'running' */

@@ -13,8 +13,8 @@ struct asy_shared;
 typedef struct asy_shared_ops {
   /* Pushes what stands for the object in this Lua state. May raise. */
   void (*push)(lua_State *L, asy_rt *rt, struct asy_shared *s);
-  /* The last reference is gone; called in any thread. */
-  void (*free)(struct asy_shared *s);
+  /* Drops a reference, and frees the object with the last; in any thread. */
+  void (*unref)(struct asy_shared *s);
 } asy_shared_ops;
 
 typedef struct asy_shared {
@@ -42,8 +42,23 @@ static inline asy_shared *asy_shared_ref(asy_shared *s) {
 
 /* Never raises; NULL is nothing. */
 static inline void asy_shared_unref(asy_shared *s) {
-  if (s != NULL && __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) == 0)
-    s->ops->free(s);
+  if (s != NULL)
+    s->ops->unref(s);
 }
+
+void asy_shared_open(lua_State *L);
+
+/* Pushes what stands for the object, if anything does; else returns false. */
+bool asy_shared_pushknown(lua_State *L, asy_rt *rt, const asy_shared *s);
+
+/* The userdata on the top stands for the object. May raise. */
+void asy_shared_know(lua_State *L, asy_rt *rt, const asy_shared *s);
+
+/* Pushes that, or a new proxy of that kind. May raise. */
+void asy_shared_pushproxy(lua_State *L, asy_rt *rt, asy_shared *s,
+                          asy_kind kind);
+
+/* The __gc of proxies. */
+int asy_proxy_gc(lua_State *L);
 
 #endif

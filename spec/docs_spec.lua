@@ -154,9 +154,10 @@ end)
 
 -- Variables that could be of several classes.
 local class_names <const> = {
+  errors = "ExceptionGroup",
   executor = "ThreadPoolExecutor",
   group = "TaskGroup",
-  errors = "ExceptionGroup",
+  loop = "EventLoop",
 }
 
 -- The name of the class of which a variable of that name is: in small letters

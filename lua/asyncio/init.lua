@@ -5,6 +5,7 @@ local call_graph <const> = require "asyncio.call_graph"
 local core <const> = require "asyncio.core"
 local eager <const> = require "asyncio.eager"
 local runner <const> = require "asyncio.runner"
+local threadsafe <const> = require "asyncio.threadsafe"
 local subprocess <const> = require "asyncio.subprocess"
 
 require "asyncio.exception_group"
@@ -122,6 +123,10 @@ return {
 
   -- off the loop
   register_metatable = core.register_metatable,
+  Channel = core.Channel,
+  ConcurrentFuture = threadsafe.ConcurrentFuture,
+  LoopReference = core.LoopReference,
+  run_coroutine_threadsafe = threadsafe.run_coroutine_threadsafe,
 
   -- seeing inside
   capture_call_graph = core.capture_call_graph,

@@ -574,6 +574,33 @@ local function crossing()
   asyncio.pcall(core.crossing_copy, { { io.stdout } })
 end
 
+-- Channels, between tasks and between threads; calls back to the loop.
+local function channels()
+  local a, b = asyncio.Channel(1), asyncio.Channel()
+  local sender = asyncio.create_task(function()
+    for i = 1, 3 do
+      a:send(i, { i })
+    end
+    a:close()
+  end)
+  local receiver = asyncio.create_task(b.recv, b)
+  for i, t in a do
+    assert(t[1] == i)
+  end
+  settle(sender)
+  receiver:cancel()
+  asyncio.pcall(b.recv_nowait, b)
+  asyncio.pcall(b.send, b, io.stdout)
+  settle(asyncio.create_task(asyncio.to_thread, function(channel, loop)
+    channel:send(1)
+    loop:call_soon_threadsafe(print)
+    local concurrent = asyncio.run_coroutine_threadsafe(asyncio.sleep, loop, 0, 2)
+    concurrent:cancel()
+    return pcall(concurrent.result, concurrent, 1)
+  end, b, asyncio.get_running_loop()))
+  b:send(asyncio.get_running_loop(), b)
+end
+
 local parts <const> = {
   tasks,
   futures,
@@ -586,6 +613,7 @@ local parts <const> = {
   meetings,
   queues,
   crossing,
+  channels,
   threads,
   contexts,
   coroutines,

@@ -57,3 +57,89 @@ function asyncio.ThreadPoolExecutor:shutdown(options) end
 -- What it is like at the moment.
 ---@return {max_workers: integer, workers: integer, running: integer, queued: integer}
 function asyncio.ThreadPoolExecutor:statistics() end
+
+-- Carries values between Lua states: a call waits by suspending the task where a
+-- loop runs, else in its whole thread. Crosses as itself. As a loop over what
+-- comes: `for a, b in channel do`.
+---@class asyncio.Channel: asyncio.Class
+---@overload fun(maxsize?: integer): asyncio.Channel
+---@field maxsize integer how many items it holds at most; 0: no limit
+asyncio.Channel = {}
+
+-- Sends copies of the values as one item. Raises QueueShutDown.
+---@async
+---@param ... any
+function asyncio.Channel:send(...) end
+
+-- Waits for an item. Raises QueueShutDown when no more will come.
+---@async
+---@return any ... the values
+function asyncio.Channel:recv() end
+
+-- Raises QueueFull where `send` would wait, QueueShutDown.
+---@param ... any
+function asyncio.Channel:send_nowait(...) end
+
+-- Raises QueueEmpty where `recv` would wait, QueueShutDown.
+---@return any ... the values
+function asyncio.Channel:recv_nowait() end
+
+-- Nothing more can be sent.
+function asyncio.Channel:close() end
+
+-- Whether it was closed.
+---@return boolean
+function asyncio.Channel:is_closed() end
+
+-- How many items it holds now; `#channel` is the same.
+---@return integer
+function asyncio.Channel:qsize() end
+
+-- Makes a task of fn(...) in a loop of another Lua state. As
+-- asyncio.run_coroutine_threadsafe.
+---@param fn function a function that can cross
+---@param loop asyncio.LoopReference|asyncio.EventLoop
+---@param ... any
+---@return asyncio.ConcurrentFuture|asyncio.Task
+function asyncio.run_coroutine_threadsafe(fn, loop, ...) end
+
+-- A loop of another Lua state.
+---@class asyncio.LoopReference: asyncio.Class
+asyncio.LoopReference = {}
+
+-- Calls fn(...) in the loop. As loop.call_soon_threadsafe.
+---@param fn function a function that can cross
+---@param ... any
+function asyncio.LoopReference:call_soon_threadsafe(fn, ...) end
+
+-- Whether the loop is closed.
+---@return boolean
+function asyncio.LoopReference:is_closed() end
+
+-- What comes back from a loop of another Lua state. As concurrent.futures.Future.
+---@class asyncio.ConcurrentFuture: asyncio.Class
+asyncio.ConcurrentFuture = {}
+
+-- Waits, in the whole thread where no loop runs. Raises its error, TimeoutError.
+---@async
+---@param timeout? number seconds
+---@return any ... results
+function asyncio.ConcurrentFuture:result(timeout) end
+
+-- The same for the error; nil when there is none.
+---@async
+---@param timeout? number seconds
+---@return any
+function asyncio.ConcurrentFuture:exception(timeout) end
+
+-- Whether there is a result or an error.
+---@return boolean
+function asyncio.ConcurrentFuture:done() end
+
+-- Cancels the task; false when it is done.
+---@return boolean
+function asyncio.ConcurrentFuture:cancel() end
+
+-- Whether it is done, by cancellation.
+---@return boolean
+function asyncio.ConcurrentFuture:cancelled() end
