@@ -54,6 +54,8 @@ target("ticks: under 5 ms", function(results)
   end
 end)
 
+times_faster("crossing", 1, "cpython")
+
 target("spawn: first of all", function(results)
   local ours = seconds(results, "spawn", "asyncio")
   if not ours then

@@ -30,6 +30,8 @@ return {
     title = "a lock that is free, taken and released"},
   {name = "contended", n = 1000000, reps = 5, on = set "asyncio cpython uvloop",
     title = "a lock that goes round among 1000 tasks"},
+  {name = "crossing", n = 72000, reps = 5, on = set "asyncio cpython",
+    title = "records copied as to another Lua state, or by pickle: 10 MB when packed"},
   {name = "cancel", n = 100000, reps = 5, title = "sleepers cancelled and awaited"},
   {name = "tothread", n = 20000, reps = 5, on = set "asyncio cpython uvloop",
     title = "to_thread of an empty function, one after the other"},

@@ -4,6 +4,7 @@ aio.py asyncio|uvloop WORKLOAD N
 """
 
 import asyncio
+import pickle
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from time import perf_counter
@@ -107,6 +108,17 @@ async def queue(n):
     return perf_counter() - start
 
 
+async def crossing(n):
+    data = [{
+        "id": i, "name": f"user{i}", "active": True, "score": i / 2,
+        "tags": ["red", "green", "blue"],
+        "place": {"x": i, "y": 2 * i, "z": [1, 2, 3]},
+    } for i in range(1, n + 1)]
+    start = perf_counter()
+    pickle.loads(pickle.dumps(data, pickle.HIGHEST_PROTOCOL))
+    return perf_counter() - start
+
+
 async def lock(n):
     lock = asyncio.Lock()
     start = perf_counter()
@@ -182,7 +194,7 @@ async def processes(n):
 
 WORKLOADS = {f.__name__: f for f in (
     spawn, group, switch, sleepers, handover, waitfor, waitfuture, timeout,
-    queue, lock, contended, cancel, tothread, executor, processes)}
+    queue, crossing, lock, contended, cancel, tothread, executor, processes)}
 
 
 def main():

@@ -3,6 +3,7 @@
 -- asyncio.lua WORKLOAD N
 
 local asyncio = require "asyncio"
+local core = require "asyncio.core"
 local process = dofile("bench/peers/process.lua")
 
 local create_task <const>, gather <const> = asyncio.create_task, asyncio.gather
@@ -135,6 +136,20 @@ function workloads.queue(n)
     back:get()
   end
   task:await()
+  return now() - start
+end
+
+-- What a job's argument goes through: packed, and unpacked.
+function workloads.crossing(n)
+  local list = {}
+  for i = 1, n do
+    list[i] = {
+      id = i, name = "user" .. i, active = true, score = i / 2,
+      tags = {"red", "green", "blue"}, place = {x = i, y = 2 * i, z = {1, 2, 3}},
+    }
+  end
+  local start = now()
+  core.crossing_copy(list)
   return now() - start
 end
 
