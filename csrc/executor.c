@@ -138,13 +138,17 @@ static int executor_stop(lua_State *L) {
 }
 
 
-/* executor_left(executor): a future, done when all its threads have left */
+/* executor_left(executor): a future, done when all its threads have left, or nil
+** in another process, where there are none */
 static int executor_left(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   asy_executor *ex = check_executor(L, 1);
   if (rt->running == NULL)
     return asy_error_raise(L, ASY_RUNTIME_ERROR, "no running event loop");
-  asy_job_submit(L, rt->running, ex->pool, 0, 0);
+  if (asy_pool_isleft(ex->pool))
+    lua_pushnil(L);
+  else
+    asy_job_submit(L, rt->running, ex->pool, 0, 0);
   return 1;
 }
 

@@ -99,15 +99,18 @@ static void set_error(lua_State *L, asy_rt *rt, int idx) {
 }
 
 
+/* Ends the future at 'idx', unless somebody does so while the values are
+** unpacked, which may load modules. */
 static void set_outcome(lua_State *L, asy_job *j, int idx) {
-  asy_future *f = &j->fut->fut;
+  asy_future *f = (asy_future *)lua_touserdata(L, idx);
   if (j->outcome == ASY_JOB_BROKEN) {
     asy_error_push(L, f->rt, ASY_BROKEN_EXECUTOR,
                    "the initializer of a worker has failed");
     lua_pushnil(L);
   } else if (j->outcome == ASY_JOB_RETURNED) {
     int n = j->got != NULL ? asy_parcel_unpack(L, j->got) : 0;
-    asy_future_setresult(L, f, idx, n);
+    if (f->state == ASY_PENDING)
+      asy_future_setresult(L, f, idx, n);
     return;
   } else if (j->got == NULL) {
     lua_pushliteral(L, "not enough memory");
@@ -115,7 +118,8 @@ static void set_outcome(lua_State *L, asy_job *j, int idx) {
   } else {
     asy_parcel_unpack(L, j->got);
   }
-  set_error(L, f->rt, idx);
+  if (f->state == ASY_PENDING)
+    set_error(L, f->rt, idx);
 }
 
 

@@ -362,7 +362,7 @@ void asy_pool_kill(asy_pool *p) {
     return;
   asy_pool_stop(p);
   while ((j = asy_pool_first(p)) != NULL)
-    asy_pool_forget(j);
+    j->letter.forget(&j->letter);
   uv_mutex_lock(&p->mutex);
   while (p->alive > 0) {
     ask_all(p);

@@ -225,6 +225,8 @@ static int pack_error(lua_State *L) {
   lua_settop(L, 1);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &traceback_key);
   give(L, j, 2, &how);
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
   return 0;
 }
 
@@ -319,9 +321,9 @@ void asy_worker_rest(asy_worker *w) {
     return;
   asy_trap_unset(&w->trap, L, raise_hook);
   asy_block_resume(w->rt->block);
+  if (w->loop != NULL) /* interrupted before it could say that it is over */
+    asy_worker_end(L, w->loop);
   lua_settop(L, 0);
-  lua_pushnil(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
 }
 
 /* }====== */

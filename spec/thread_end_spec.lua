@@ -164,7 +164,7 @@ describe("the child of a fork", function()
         if pid == 0 then
           local ok, err = pcall(pool.submit, pool, spin)
           print(ok, asyncio.isinstance(err, asyncio.RuntimeError))
-          pool:shutdown { wait = false, cancel_futures = true }
+          pool:shutdown { cancel_futures = true }
           os.exit(7, true)
         end
         print(os.waitpid(pid))

@@ -178,6 +178,15 @@ describe("an error in a worker", function()
     assert.is_true(future:cancelled())
   end)
 
+  ait("has the worker's traceback in that of who awaited", function()
+    local task = asyncio.create_task(asyncio.to_thread, function()
+      error "deep inside"
+    end)
+    asyncio.wait { task }
+    assert.matches("thread_spec.lua:%d+: in function.*awaited by Task", task:traceback())
+    assert.matches("deep inside", task:exception())
+  end)
+
   it("that nobody takes is reported with the worker's traceback", function()
     local context
     asyncio.run(function()

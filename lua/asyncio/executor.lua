@@ -217,8 +217,9 @@ end
 
 -- Waits until the workers have left: suspends where a loop runs.
 local function wait_for_workers(pool)
-  if core.is_running() then
-    core.executor_left(pool):await()
+  local left = core.is_running() and core.executor_left(pool)
+  if left then
+    left:await()
   end
   core.executor_join(pool)
 end
