@@ -117,6 +117,38 @@ describe("call_soon_threadsafe", function()
     end
   end)
 
+  it("runs or reports each call, whenever the loop closes", function()
+    for turns = 0, 8 do
+      local loop, seen, ch <const> = asyncio.new_event_loop(), { ran = 0, lost = 0 }, Channel()
+      _G.crossing_seen = seen
+      loop:set_exception_handler(function()
+        seen.lost = seen.lost + 1
+      end)
+      with_job(function(finish)
+        ch:recv()
+        loop:run_until_complete(asyncio.async(function()
+          for _ = 1, turns do
+            sleep(0.0001)
+          end
+        end)())
+        loop:close()
+        local posted = ch:recv()
+        finish()
+        assert.are.equal(posted, seen.ran + seen.lost)
+      end, function(given, out)
+        local posted = 0
+        out:send "begun"
+        for _ = 1, 50 do
+          posted = posted + (pcall(given.call_soon_threadsafe, given, function()
+            crossing_seen.ran = crossing_seen.ran + 1 -- luacheck: ignore
+          end) and 1 or 0)
+        end
+        out:send(posted)
+      end, loop, ch)
+      _G.crossing_seen = nil
+    end
+  end)
+
   ait("reports errors to the loop's handler", function()
     local list = contexts(function()
       in_worker(function(loop)

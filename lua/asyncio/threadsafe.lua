@@ -51,9 +51,13 @@ local function body(reply, fn, ...)
   finish(reply, xpcall(fn, keep_traceback, ...))
 end
 
--- These two cross by their names.
+local start <const> = core.async(body)
+local EAGER <const> = { eager_start = true }
+
+-- These two cross by their names. The task begins at once: from then on the
+-- channel is closed, however it ends.
 function threadsafe.serve(fn, reply, ...)
-  local task = core.create_task(body, reply, fn, ...)
+  local task = core.create_task(start(reply, fn, ...), EAGER)
   tasks[reply] = task
   task:add_done_callback(function()
     reply:close()
