@@ -281,10 +281,14 @@ static int raise_errors(lua_State *L, asy_connector *c) {
 }
 
 
-/* The winner becomes the stream of a transport; the factory may take its time. */
-static int become_transport(lua_State *L, asy_connector *c) {
-  asy_transport *t = asy_transport_make(L, c->loop, c->how.factory);
-  connect_attempt *a = c->winner;
+/* The winner becomes the stream of a transport; the factory may take its time,
+** and if it fails the connection closes at once. */
+static int become_transport(lua_State *L, asy_connector *c, int idx) {
+  asy_transport *t;
+  connect_attempt *a;
+  lua_toclose(L, idx);
+  t = asy_transport_make(L, c->loop, c->how.factory);
+  a = c->winner;
   if (a == NULL)
     return asy_error_raise(L, ASY_RUNTIME_ERROR, "the event loop closes");
   asy_transport_attach(L, t, &a->s, ASY_STREAM_BOTH);
@@ -307,7 +311,7 @@ static int connected(lua_State *L, int status, lua_KContext idx) {
   if (a == NULL)
     return raise_errors(L, c);
   if (c->how.factory != 0)
-    return become_transport(L, c);
+    return become_transport(L, c, (int)idx);
   asy_stream_push(L, &a->s, c->how.limit);
   c->winner = NULL;
   a->owner = NULL;
@@ -339,7 +343,11 @@ struct asy_task *asy_loop_task(lua_State *L, asy_loop *loop,
 
 
 void asy_connect_open(lua_State *L) {
-  static const luaL_Reg meta[] = {{"__gc", connector_gc}, {NULL, NULL}};
+  static const luaL_Reg meta[] = {
+      {"__close", connector_gc},
+      {"__gc", connector_gc},
+      {NULL, NULL},
+  };
   asy_newmeta(L, ASY_CONNECTOR, "asyncio.Connector", NULL, meta, 0);
   lua_pop(L, 1);
 }

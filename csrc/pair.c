@@ -146,6 +146,11 @@ void asy_stream_attach(lua_State *L, asy_stream *s, int idx, int ways) {
     w = (asy_writer *)lua_touserdata(L, idx);
   }
   asy_ends_get(&w->ends, s);
+  if (s->h.state != ASY_HANDLE_OPEN) {
+    if (r != NULL)
+      r->eof = true;
+    return;
+  }
   w->stream = s;
   if (r != NULL)
     r->stream = s;
@@ -185,14 +190,10 @@ const char *asy_stream_join(lua_State *L, int arg, size_t *n) {
   luaL_Buffer b;
   luaL_checktype(L, arg, LUA_TTABLE);
   count = luaL_len(L, arg);
-  for (lua_Integer i = 1; i <= count; i++) {
-    lua_geti(L, arg, i);
-    luaL_argcheck(L, lua_isstring(L, -1), arg, "a list of strings expected");
-    lua_pop(L, 1);
-  }
   luaL_buffinit(L, &b);
   for (lua_Integer i = 1; i <= count; i++) {
     lua_geti(L, arg, i);
+    luaL_argcheck(L, lua_isstring(L, -1), arg, "a list of strings expected");
     luaL_addvalue(&b);
   }
   luaL_pushresult(&b);

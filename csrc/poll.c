@@ -145,6 +145,8 @@ int asy_poll_checkfd(lua_State *L, asy_rt *rt, int arg) {
   }
   if (push_method(L, arg))
     return ask_fd(L, rt, arg);
+  if (!lua_isnumber(L, arg))
+    return asy_typeerror(L, arg, "file descriptor");
   fd = luaL_checkinteger(L, arg);
   luaL_argcheck(L, fd >= 0 && fd <= INT_MAX, arg, "invalid file descriptor");
   return (int)fd;
@@ -291,6 +293,7 @@ static int poll_add(lua_State *L, asy_poll_side side) {
   asy_callback *cb;
   asy_poll *p;
   asy_callback_checkfn(L, 3);
+  asy_loop_checkopen(L, loop); /* still, after a method of the object ran */
   p = asy_poll_get(L, loop, fd);
   cb = asy_callback_new(L, rt, ASY_HANDLE, 1, lua_gettop(L) - 3);
   cb->repeats = true;
@@ -311,6 +314,7 @@ static int poll_remove(lua_State *L, asy_poll_side side) {
   int fd;
   check_loop(L);
   fd = asy_poll_checkfd(L, rt, 2);
+  check_loop(L);
   p = asy_poll_find(L, fd);
   if (p == NULL || !drop_callback(L, p, side)) {
     lua_pushboolean(L, 0);

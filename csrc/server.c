@@ -132,7 +132,7 @@ static void serve(lua_State *L, asy_server *server, asy_stream *s, int base) {
     asy_stream_push(L, s, server->limit);
     start_handler(L, server->rt, base);
   }
-  if (s->user != NULL) {
+  if (s->server != NULL) { /* else it was closed meanwhile */
     asy_list_remove(&s->client);
     asy_list_append(&server->clients, &s->client);
   }

@@ -133,8 +133,8 @@ void asy_stream_shutdown(asy_stream *s);
 ** without a stream yet. May raise. */
 void asy_stream_make(lua_State *L, asy_loop *loop, int ways, size_t limit);
 
-/* Gives these objects, which stand from 'idx' on, an open, connected handle, and
-** starts to read. Never raises. */
+/* Gives these objects, which stand from 'idx' on, a connected handle, and starts
+** to read. If it has closed meanwhile, they are closed. Never raises. */
 void asy_stream_attach(lua_State *L, asy_stream *s, int idx, int ways);
 
 /* Both, for both ways. May raise; then the handle is as it was. */

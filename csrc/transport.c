@@ -369,14 +369,16 @@ int asy_transport_wait(lua_State *L, int idx) {
 }
 
 
-/* The server is at 1, the stream, a light userdata, at 2. */
+/* The server is at 1, the stream, a light userdata, at 2. The factory may have
+** closed it. */
 static int accept_stream(lua_State *L) {
   asy_server *server = (asy_server *)lua_touserdata(L, 1);
+  asy_stream *s = (asy_stream *)lua_touserdata(L, 2);
   asy_transport *t;
   lua_getiuservalue(L, 1, ASY_SERVER_HANDLER);
   t = asy_transport_make(L, server->loop, 3);
-  asy_transport_attach(L, t, (asy_stream *)lua_touserdata(L, 2),
-                       ASY_STREAM_BOTH);
+  if (s->h.state == ASY_HANDLE_OPEN)
+    asy_transport_attach(L, t, s, ASY_STREAM_BOTH);
   return 0;
 }
 

@@ -222,7 +222,7 @@ describe("waiting for a descriptor", function()
     local reader, writer <close> = asyncio.pipe()
     local fd <const> = reader:get_extra_info "fd"
     helper.raises("belongs to a stream", asyncio.wait_readable, fd)
-    helper.raises("number expected", asyncio.wait_readable, reader)
+    helper.raises("file descriptor expected", asyncio.wait_readable, reader)
     assert.is_truthy(writer)
     reader:close()
   end)
