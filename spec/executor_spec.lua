@@ -137,9 +137,13 @@ describe("a ThreadPoolExecutor", function()
 
   ait("whose initializer fails is broken", function()
     local pool <close> = asyncio.ThreadPoolExecutor { max_workers = 1, initializer = error }
-    local first, second = pool:submit(square, 1), pool:submit(square, 2)
+    local first = pool:submit(square, 1)
+    -- one that comes soon enough is queued, a later one is refused
+    local queued, second = pcall(pool.submit, pool, square, 2)
     raises(asyncio.BrokenExecutor, first.await, first)
-    raises(asyncio.BrokenExecutor, second.await, second)
+    if queued then
+      raises(asyncio.BrokenExecutor, second.await, second)
+    end
     raises(asyncio.BrokenExecutor, pool.submit, pool, square, 3)
     assert.is_true(asyncio.isinstance(asyncio.BrokenExecutor "", asyncio.RuntimeError))
   end)
