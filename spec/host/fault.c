@@ -143,22 +143,37 @@ static bool lua_fails(void *ptr, size_t osize, size_t nsize) {
 }
 
 
+/*
+** Whether Lua may want it to call a finalizer: a longer stack or one more level
+** of calls, which is no object, while the collector stands still. Refused that,
+** Lua gives a warning, and never calls this finalizer; what it was to free is
+** lost, here as with the files of 'io'. No library can help that.
+*/
+static bool is_for_finalizer(const fault_memory *m, const void *ptr,
+                             size_t kind) {
+  bool object = ptr == NULL && kind >= LUA_TSTRING && kind <= LUA_TTHREAD;
+  return !object && lua_gc(m->L, LUA_GCISRUNNING) != 1;
+}
+
+
 /* Only growth fails: Lua may count on a block being cut. */
 void *fault_alloc(void *ud, void *ptr, size_t osize, size_t nsize) {
-  size_t *outstanding = ud;
+  fault_memory *m = ud;
+  size_t kind = osize;
   void *block;
   if (ptr == NULL)
     osize = 0; /* it held the kind of the object */
   if (nsize == 0) {
     free(ptr);
-    *outstanding -= osize;
+    m->outstanding -= osize;
     return NULL;
   }
-  if (nsize > osize && lua_fails(ptr, osize, nsize))
+  if (nsize > osize && !is_for_finalizer(m, ptr, kind) &&
+      lua_fails(ptr, osize, nsize))
     return NULL;
   block = real_realloc(ptr, nsize);
   if (block != NULL)
-    *outstanding += nsize - osize;
+    m->outstanding += nsize - osize;
   return block;
 }
 

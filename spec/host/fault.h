@@ -32,10 +32,14 @@ void fault_disarm(void);
 long fault_count(fault_kind kind);
 bool fault_met(void);
 
-/*
-** A lua_Alloc. `ud` is a size_t: the bytes outstanding, which is zero after
-** lua_close unless something was lost.
-*/
+/* The memory of a Lua state. */
+typedef struct {
+  lua_State *L;
+  size_t
+      outstanding; /* bytes: zero after lua_close unless something was lost */
+} fault_memory;
+
+/* A lua_Alloc whose `ud` is a fault_memory. */
 void *fault_alloc(void *ud, void *ptr, size_t osize, size_t nsize);
 
 #endif

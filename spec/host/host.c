@@ -59,7 +59,7 @@ typedef struct {
 /* The state that runs, and the way out of it for os.exit. */
 static struct {
   lua_State *L;
-  size_t outstanding;
+  fault_memory memory;
   jmp_buf leave;
   int exit_status;
 } now;
@@ -206,9 +206,10 @@ static void new_state(const options *o) {
     fputs("host: not enough memory\n", stderr);
     exit(EXIT_FAILURE);
   }
-  now.outstanding =
+  now.memory.L = L;
+  now.memory.outstanding =
       (size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB);
-  lua_setallocf(L, fault_alloc, &now.outstanding);
+  lua_setallocf(L, fault_alloc, &now.memory);
   luaL_openlibs(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   lua_pushcfunction(L, luaopen_asyncio_core);
@@ -247,16 +248,16 @@ static int run(const options *o, bool *raised) {
   }
   signal(SIGINT, SIG_DFL);
   fault_disarm();
-  if (now.outstanding != 0)
+  if (now.memory.outstanding != 0)
     fprintf(stderr, "host: %zu bytes outstanding after lua_close\n",
-            now.outstanding);
+            now.memory.outstanding);
   return now.exit_status;
 }
 
 static bool run_swept(void *ud) {
   bool raised;
   int status = run(ud, &raised);
-  return now.outstanding == 0 && (status == EXIT_SUCCESS || raised);
+  return now.memory.outstanding == 0 && (status == EXIT_SUCCESS || raised);
 }
 
 
@@ -363,5 +364,5 @@ int main(int argc, char **argv) {
     fprintf(stderr, "allocations: Lua %ld, core %ld, libuv %ld\n",
             fault_count(FAULT_LUA), fault_count(FAULT_C),
             fault_count(FAULT_UV));
-  return now.outstanding != 0 ? LOST_MEMORY : status;
+  return now.memory.outstanding != 0 ? LOST_MEMORY : status;
 }

@@ -37,8 +37,10 @@ typedef struct {
   report *reports; /* one for each job */
   pid_t pids[MAX_JOBS];
   long ks[MAX_JOBS];
+  long count; /* allocations of a run in which none fails */
   long passed, failed, aborted;
-  bool over; /* some k lay beyond the last allocation */
+  long early; /* ended by some other error before their allocation */
+  bool over;  /* some k lay beyond the last allocation */
 } sweep;
 
 
@@ -113,8 +115,10 @@ static int reap(sweep *s) {
   s->pids[job] = 0;
   if (is_libuv_abort(s, status))
     s->aborted++;
-  else if (status == 0 && !s->reports[job].met)
+  else if (status == 0 && !s->reports[job].met && s->ks[job] >= s->count)
     s->over = true;
+  else if (status == 0 && !s->reports[job].met)
+    s->early++;
   else if (status == 0)
     s->passed++;
   else {
@@ -126,12 +130,13 @@ static int reap(sweep *s) {
 }
 
 
-/* A first run without a failure; returns the number of allocations. */
-static long count_allocations(sweep *s) {
+/* A first run without a failure; whether it ended well. */
+static bool count_allocations(sweep *s) {
   start(s, 0, 0);
   reap(s);
   s->over = false;
-  return s->failed > 0 ? -1 : s->reports[0].count;
+  s->count = s->reports[0].count;
+  return s->failed == 0;
 }
 
 
@@ -155,7 +160,6 @@ static void run_all(sweep *s, long step) {
 
 bool sweep_run(const sweep_plan *plan, sweep_body body, void *ud) {
   sweep s = {.plan = plan, .body = body, .ud = ud};
-  long count;
   long step = 1;
   s.reports = mmap(NULL, MAX_JOBS * sizeof(report), PROT_READ | PROT_WRITE,
                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -163,16 +167,17 @@ bool sweep_run(const sweep_plan *plan, sweep_body body, void *ud) {
     fprintf(stderr, "sweep: cannot set up\n");
     return false;
   }
-  count = count_allocations(&s);
-  if (count >= 0) {
-    if (plan->most > 0 && count > plan->most)
-      step = (count + plan->most - 1) / plan->most;
-    printf("%ld allocations, every %ld%s to fail\n", count, step,
+  if (count_allocations(&s)) {
+    if (plan->most > 0 && s.count > plan->most)
+      step = (s.count + plan->most - 1) / plan->most;
+    printf("%ld allocations, every %ld%s to fail\n", s.count, step,
            step == 1 ? "" : "th");
     run_all(&s, step);
   }
   if (s.aborted > 0)
     printf("libuv itself aborted %ld times\n", s.aborted);
+  if (s.early > 0)
+    printf("%ld ended with some other error before\n", s.early);
   printf("%ld passed, %ld failed\n", s.passed, s.failed);
   return s.failed == 0;
 }
