@@ -1,10 +1,12 @@
--- Each operation that waits for the world, cancelled at each of its stages: after
--- that nothing is left in its loop, nor in the process.
+-- Each operation that waits for the world, cancelled at each of its stages. Those
+-- of children are in process_cancel_spec.lua.
 
 local asyncio = require "asyncio"
-local helper = require "spec.helper"
+local cancelling = require "spec.cancelling"
+local fifo = require "spec.fifo"
 local streams = require "spec.streams"
 
+local by_itself <const> = cancelling.by_itself
 local fs <const> = asyncio.fs
 
 local HOST <const> = "127.0.0.1"
@@ -64,20 +66,25 @@ local function fill_and_close(here)
   here.writer:close()
 end
 
+local loop_here <const> = asyncio.get_running_loop
+
+local function protocol()
+  return {}
+end
+
+-- Has the transport closed at the end.
+local function keep_closed(keep, transport)
+  keep(setmetatable({}, {
+    __close = function()
+      transport:abort()
+    end,
+  }))
+end
+
 local function server_of(keep, handler)
   local server <const> = asyncio.start_server(handler, HOST, 0)
   keep(server)
   return server, server:sockets()[1].port
-end
-
--- An operation that ends by itself.
-local function by_itself(fn, ...)
-  local arguments <const> = table.pack(...)
-  return function()
-    return function()
-      fn(table.unpack(arguments, 1, arguments.n))
-    end, quiet
-  end
 end
 
 local PATH <const>, REMOVED <const> = streams.path()
@@ -100,8 +107,6 @@ end
 
 asyncio.run(quiet) -- libuv opens descriptors for signals with the first loop
 
--- Each gets 'keep', which takes what is to be closed at the end, and returns the
--- operation and a function that lets it end.
 local OPERATIONS <const> = {
   ["read"] = reading("read", 1),
   ["read a"] = reading("read", "a"),
@@ -243,139 +248,83 @@ local OPERATIONS <const> = {
     end
   end,
 
+  ["wait_readable"] = function(keep)
+    local r <const>, w <const>, both <const> = fifo.pipe()
+    keep(r)
+    keep(w)
+    keep(both)
+    return function()
+      asyncio.wait_readable(r)
+    end, function()
+      w:write "x"
+    end
+  end,
+
+  ["wait_writable"] = function(keep)
+    local r <const>, w <const>, both <const> = fifo.pipe()
+    keep(r)
+    keep(w)
+    keep(both)
+    return function()
+      asyncio.wait_writable(w)
+    end, quiet
+  end,
+
+  ["create_connection"] = function(keep)
+    local _ <const>, port <const> = server_of(keep, close_both)
+    return function()
+      local transport <const> = loop_here():create_connection(protocol, HOST, port)
+      transport:close()
+    end, quiet
+  end,
+
+  ["create_connection by name"] = function(keep)
+    local _ <const>, port <const> = server_of(keep, close_both)
+    return function()
+      local transport <const> =
+        loop_here():create_connection(protocol, "localhost", port, { family = "inet" })
+      transport:close()
+    end, quiet
+  end,
+
+  ["create_unix_connection"] = function(keep)
+    local path <const> = PATH .. ".transport"
+    keep(asyncio.start_unix_server(close_both, path, { backlog = 1 }))
+    return function()
+      loop_here():create_unix_connection(protocol, path):close()
+    end, quiet
+  end,
+
+  ["create_server"] = by_itself(function()
+    loop_here():create_server(protocol, "localhost", 0):close()
+  end),
+
+  ["the end of a server of transports"] = function(keep)
+    local server <const> = loop_here():create_server(protocol, HOST, 0)
+    keep(server)
+    return function()
+      local port <const> = server:sockets()[1].port
+      local transport <const> = loop_here():create_connection(protocol, HOST, port)
+      keep_closed(keep, transport)
+      server:wait_closed()
+    end, function()
+      server:close()
+      server:close_clients()
+    end
+  end,
+
   ["signals"] = by_itself(function()
     local next_signal <const>, _, _, _ <close> = asyncio.signals "USR2"
     next_signal()
   end),
 }
 
--- What has to be done to a task, between its making and its end.
-local STAGES <const> = {
-  ["before its first step"] = function(task)
-    task:cancel()
-  end,
-
-  ["when it has begun"] = function(task)
-    asyncio.sleep(0)
-    task:cancel()
-  end,
-
-  ["while it waits"] = function(task)
-    asyncio.sleep(0.002)
-    task:cancel()
-  end,
-
-  ["as it is to end"] = function(task, finish)
-    asyncio.sleep(0.002)
-    finish()
-    task:cancel()
-  end,
-
-  ["in the turn in which it ends"] = function(task, finish)
-    asyncio.sleep(0.002)
-    asyncio.get_running_loop():call_soon(finish)
-    for _ = 1, 3 do
-      asyncio.sleep(0)
-    end
-    task:cancel()
-  end,
-
-  ["twice"] = function(task)
-    asyncio.sleep(0)
-    task:cancel()
-    asyncio.sleep(0)
-    task:cancel()
-  end,
-}
-
--- Closes what fn(keep) has kept when that has ended.
-local function with_kept(fn)
-  local kept <const> = {}
-  local _ <close> = setmetatable({}, {
-    __close = function()
-      for i = #kept, 1, -1 do
-        local _ <close> = kept[i]
-      end
-    end,
-  })
-  fn(function(object)
-    kept[#kept + 1] = object
-  end)
-end
-
--- Runs fn on a loop of its own. Then nothing can wake the loop any more, and all
--- descriptors are closed.
-local function leaves_nothing(fn)
-  local before <const> = streams.descriptors()
-  local ok <const>, err <const> = pcall(asyncio.run, function()
-    fn()
-    helper.collect()
-    asyncio.Future():await()
-  end)
-  assert.is_false(ok)
-  assert.is_true(asyncio.isinstance(err, asyncio.DeadlockError), tostring(err))
-  assert.equal(before, streams.descriptors())
-end
-
--- The task's end: whatever it did, or its cancellation.
-local function settle(task)
-  asyncio.wait { task }
-  local err <const> = not task:cancelled() and task:exception()
-  assert(not err or asyncio.isinstance(err, asyncio.CancelledError), tostring(err))
-end
-
-local function cancel_at(operation, stage)
-  with_kept(function(keep)
-    local fn <const>, finish <const> = operation(keep)
-    local task <const> = asyncio.create_task(fn)
-    stage(task, function()
-      asyncio.create_task(finish)
-    end)
-    settle(task)
-  end)
-end
-
--- A loop on which the operation has gone on for so many turns.
-local function left_behind(operation, turns)
-  local loop <const> = asyncio.new_event_loop()
-  loop:run_until_complete(function()
-    local fn <const> = operation(quiet)
-    asyncio.create_task(fn)
-    for _ = 1, turns do
-      asyncio.sleep(0)
-    end
-  end)
-  return loop
-end
-
 for name, operation in pairs(OPERATIONS) do
   describe(name, function()
-    it("leaves nothing when it is cancelled", function()
-      leaves_nothing(function()
-        for _, stage in pairs(STAGES) do
-          cancel_at(operation, stage)
-        end
+    for moment, check in pairs(cancelling.CHECKS) do
+      it("leaves nothing when " .. moment, function()
+        check(operation)
       end)
-    end)
-
-    it("leaves nothing when its time is over", function()
-      leaves_nothing(function()
-        for _, seconds in ipairs { 0, 0.001 } do
-          with_kept(function(keep)
-            local ok <const>, err <const> = pcall(asyncio.wait_for, (operation(keep)), seconds)
-            assert(ok or asyncio.isinstance(err, asyncio.TimeoutError), tostring(err))
-          end)
-        end
-      end)
-    end)
-
-    it("leaves nothing when its loop closes", function()
-      local before <const> = streams.descriptors()
-      for turns = 0, 2 do
-        left_behind(operation, turns):close()
-      end
-      helper.collect()
-      assert.equal(before, streams.descriptors())
-    end)
+    end
   end)
 end
