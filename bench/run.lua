@@ -6,9 +6,11 @@
 -- what there is. See bench/README.md.
 
 local build = require "bench.lib.build"
+local bulk = require "bench.lib.bulk"
 local coroutines = require "bench.lib.coroutines"
 local echo = require "bench.lib.echo"
 local growth = require "bench.lib.growth"
+local hold = require "bench.lib.hold"
 local memory = require "bench.lib.memory"
 local micro = require "bench.lib.micro"
 local peers = require "bench.lib.peers"
@@ -44,6 +46,8 @@ local function list()
   print(string.format("%-14s %s", "coroutine", coroutines.title))
   print(string.format("%-14s %s", "growth", growth.title))
   print(string.format("%-14s %s", "memory", memory.title))
+  print(string.format("%-14s %s", "bulk", bulk.title))
+  print(string.format("%-14s %s", "hold", hold.title))
   print(string.format("%-14s %s", "echo", echo.title))
   for _, name in ipairs(echo.names()) do
     print("  " .. name)
@@ -51,7 +55,8 @@ local function list()
 end
 
 local function check_names(options)
-  local known = {coroutine = true, growth = true, memory = true, echo = true}
+  local known = {coroutine = true, growth = true, memory = true, echo = true, bulk = true,
+    hold = true}
   for _, workload in ipairs(workloads) do
     known[workload.name] = true
   end
@@ -81,6 +86,8 @@ local function main(argv)
   coroutines.run(installed, options, results)
   growth.run(installed, options, results)
   memory.run(installed, options, results)
+  bulk.run(installed, options, results)
+  hold.run(installed, options, results)
   echo.run(installed, options, results)
   targets.print(results, options)
 end

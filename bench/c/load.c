@@ -9,21 +9,11 @@
 ** the processor time per message of process PID over the same span.
 */
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "client.h"
 
 #define WARM_UP 0.3
 #define LINGER 2.0
@@ -54,20 +44,6 @@ typedef struct Load {
 typedef struct Mark {
   uint64_t wall, own, server;
 } Mark;
-
-
-static void fail(const char *what) {
-  fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
-
-
-static uint64_t clock_ns(clockid_t clock) {
-  struct timespec now;
-  if (clock_gettime(clock, &now) != 0)
-    fail("clock_gettime");
-  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 
 static Mark mark_now(const clockid_t *server) {
@@ -165,18 +141,10 @@ static void connection_receive(Load *load, Connection *c) {
 }
 
 
-static void connection_open(Load *load, Connection *c, uint16_t port) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-  int on = 1;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  c->fd = socket(AF_INET, SOCK_STREAM, 0);
-  if (c->fd < 0)
-    fail("socket");
-  if (connect(c->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
-    fail("connect");
+static void connection_open(Load *load, Connection *c, const char *port) {
+  c->fd = connect_to(port);
   if (fcntl(c->fd, F_SETFL, O_NONBLOCK) != 0)
     fail("fcntl");
-  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   connection_wants(load, c, EPOLL_CTL_ADD, EPOLLIN);
   load->under_way++;
   connection_begin(load, c, clock_ns(CLOCK_MONOTONIC));
@@ -230,15 +198,6 @@ static void load_init(Load *load, size_t size) {
 }
 
 
-static void raise_fd_limit(void) {
-  struct rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-  }
-}
-
-
 int main(int argc, char **argv) {
   static Load load;
   Connection *connections;
@@ -252,8 +211,8 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: load PORT CONNECTIONS SIZE SECONDS [PID]\n");
     return 2;
   }
-  if (watched && clock_getcpuclockid(atoi(argv[5]), &server) != 0)
-    fail("clock_getcpuclockid");
+  if (watched)
+    server = clock_of(argv[5]);
   signal(SIGPIPE, SIG_IGN);
   raise_fd_limit();
   load_init(&load, (size_t)size);
@@ -261,7 +220,7 @@ int main(int argc, char **argv) {
   if (connections == NULL)
     fail("calloc");
   for (int i = 0; i < count; i++)
-    connection_open(&load, &connections[i], (uint16_t)atoi(argv[1]));
+    connection_open(&load, &connections[i], argv[1]);
   load_run(&load, WARM_UP);
   load.messages = 0;
   memset(load.latencies, 0, sizeof(load.latencies));

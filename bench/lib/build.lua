@@ -7,7 +7,10 @@ local build = {}
 local PROGRAMS <const> = {
   {name = "switch", package = "lua5.4", otherwise = "-I/usr/include/lua5.4 -llua5.4"},
   {name = "uv_echo", package = "libuv", otherwise = "-luv"},
+  {name = "uv_bulk", package = "libuv", otherwise = "-luv"},
   {name = "load"},
+  {name = "bulk"},
+  {name = "hold"},
 }
 
 local function flags_of(program)

@@ -38,7 +38,8 @@ end
 
 -- Starts a server, which prints port=N once it listens.
 function shell.start(command)
-  local pipe = assert(io.popen("ulimit -Sn 8192 2>/dev/null; echo $$; exec " .. command))
+  local limit_files = "ulimit -Sn 16384 2>/dev/null || ulimit -Sn 8192 2>/dev/null"
+  local pipe = assert(io.popen(limit_files .. "; echo $$; exec " .. command))
   local pid = pipe:read("l")
   local values = parse(pipe:read("l") or "")
   if not values.port then

@@ -135,7 +135,8 @@ local function ahead_everywhere(than)
   target("every row: ahead of " .. than, function(results)
     local rows, lost = 0, {}
     for name, row in pairs(results) do
-      if row.asyncio and row[than] then
+      local timed = row.asyncio and (row.asyncio.seconds or row.asyncio.cpu_us)
+      if timed and row[than] then
         rows = rows + 1
         lost[#lost + 1] = behind(name, row.asyncio, row[than]) and name or nil
       end
@@ -175,6 +176,31 @@ for _, case in ipairs{"echo-50-64", "echo-50-4096"} do
     echo_against(case, "node", form)
   end
 end
+
+for _, way in ipairs{"upload", "download"} do
+  local function found(results, name)
+    return results.bulk and results.bulk[way] and results.bulk[way][name]
+  end
+  target("bulk: " .. way .. " at 0.9 of the rate of C", function(results)
+    local ours, bare = found(results, "asyncio"), found(results, "uv")
+    if ours and bare then
+      return ours.rate >= 0.9 * bare.rate, string.format("%.2f", ours.rate / bare.rate)
+    end
+  end)
+  target("bulk: " .. way .. " needs at most 1 MiB", function(results)
+    local ours = found(results, "asyncio")
+    if ours then
+      return ours.growth_kib <= 1024, stats.kib(ours.growth_kib)
+    end
+  end)
+end
+
+target("hold: at most 8 KiB for each connection", function(results)
+  local ours = results.hold and results.hold.asyncio
+  if ours then
+    return ours.used_kib <= 8, string.format("%.1f KiB", ours.used_kib)
+  end
+end)
 
 for _, call in ipairs{"resume", "wrap"} do
   target("coroutine: " .. call .. " within 1.3x of Lua's own", function(results)
