@@ -27,6 +27,7 @@ typedef struct asy_watcher {
   asy_loop *loop;
   struct fs_watch *watch; /* NULL once closed */
   size_t count, limit;    /* of events */
+  unsigned removed;       /* how often some were taken out of the queue */
   asy_list events;
   asy_list waiters; /* tasks */
 } asy_watcher;
@@ -55,6 +56,7 @@ static void drop_all(asy_watcher *w) {
   }
   asy_list_init(&w->events);
   w->count = 0;
+  w->removed++;
 }
 
 
@@ -98,32 +100,46 @@ static void watch_event(uv_fs_event_t *uv, const char *name, int events,
 }
 
 
-/* Pushes the first event, a table, and takes it out of the queue; the error is
-** raised. */
-static int take_event(lua_State *L, asy_watcher *w) {
-  fs_event *e;
-  int err = w->error;
+/* Fills the table on the top with the first event and takes that out of the
+** queue; false if a finalizer that ran meanwhile did so before. */
+static bool take_first(lua_State *L, asy_watcher *w) {
+  fs_event *e = asy_of(w->events.next, fs_event, link);
+  bool renamed = e->renamed;
+  unsigned removed = w->removed;
+  lua_pushstring(L, e->name);
+  lua_setfield(L, -2, "filename");
+  lua_pushstring(L, renamed ? "rename" : "change");
+  lua_setfield(L, -2, "type");
+  if (w->removed != removed)
+    return false;
+  asy_list_remove(&e->link);
+  w->count--;
+  w->removed++;
+  free(e);
+  return true;
+}
+
+
+/* Pushes what is first in the queue, a table, and takes it out; the error is
+** raised. False if there is nothing any more. */
+static bool take_event(lua_State *L, asy_watcher *w) {
+  int err;
   lua_createtable(L, 0, 2);
-  if (w->count > 0) {
-    e = asy_of(w->events.next, fs_event, link);
-    lua_pushstring(L, e->renamed ? "rename" : "change");
-    lua_setfield(L, -2, "type");
-    lua_pushstring(L, e->name);
-    lua_setfield(L, -2, "filename");
-    asy_list_remove(&e->link);
-    w->count--;
-    free(e);
-  } else if (w->overflow) {
+  if (w->count > 0)
+    return take_first(L, w);
+  if (w->overflow) {
     lua_pushliteral(L, "overflow");
     lua_setfield(L, -2, "type");
     w->overflow = false;
-  } else {
-    w->error = 0;
-    lua_getiuservalue(L, 1, WATCHER_PATH);
-    asy_error_osof(L, w->rt, err, "watch", "path", lua_tostring(L, -1));
-    return lua_error(L);
+    return true;
   }
-  return 1;
+  err = w->error;
+  if (err == 0)
+    return false;
+  w->error = 0;
+  lua_getiuservalue(L, 1, WATCHER_PATH);
+  asy_error_osof(L, w->rt, err, "watch", "path", lua_tostring(L, -1));
+  return lua_error(L);
 }
 
 /* }====== */
@@ -194,10 +210,13 @@ static int next_woken(lua_State *L, int status, lua_KContext ctx) {
       asy_waitq_wake(&w->waiters);
     asy_waitq_woken(L, t);
   }
+  while (w->watch != NULL && has_events(w)) {
+    if (take_event(L, w))
+      return 1;
+    lua_settop(L, 1);
+  }
   if (w->watch == NULL)
     return 0;
-  if (has_events(w))
-    return take_event(L, w);
   t = asy_task_hereon(L, w->loop, "watcher", "watch");
   return asy_waitq_wait(L, t, &w->waiters, &event_wait, w, 0, next_woken);
 }
