@@ -39,6 +39,16 @@ describe("asyncio.luasocket", function()
     end)
   end
 
+  ait("says what is no host, no address, no time", function()
+    local sock <close> = luasocket.wrap(socket.tcp())
+    helper.raises("string expected, got nil", sock.connect, sock, nil, 1)
+    helper.raises("string expected, got nil", sock.bind, sock, nil, 1)
+    helper.raises("bad argument #1 to 'settimeout' .number expected, got table", sock.settimeout,
+      sock, {})
+    assert.equal(1, sock:settimeout("2"))
+    assert.equal(2, sock:gettimeout())
+  end)
+
   describe("receive", function()
     local received <const> = { "one\r\n", "tw", "o\n", "\n", "12", "345", "6", "rest ", "of it" }
     local programs <const> = {

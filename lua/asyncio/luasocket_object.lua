@@ -169,6 +169,11 @@ local shared <const> = {}
 
 -- As sock:settimeout(value, mode); the socket itself never waits.
 function shared:settimeout(value, mode)
+  if value ~= nil and not tonumber(value) then
+    local text <const> = "bad argument #1 to 'settimeout' (number expected, got %s)"
+    error(text:format(type(value)), 2)
+  end
+  value = tonumber(value)
   local limit <const> = value and value >= 0 and value or nil
   mode = mode or "b"
   if mode:find "^b" then
@@ -222,8 +227,8 @@ end
 function Stream:connect(host, ...)
   local deadline <const> = begin(self)
   local list, err = addresses_of(self, host, "stream")
-  for _, address in ipairs(list or {}) do
-    err = connect_to(self, deadline, address, ...)
+  for i = 1, list and math.max(#list, 1) or 0 do -- LuaSocket says what is no host
+    err = connect_to(self, deadline, list[i], ...)
     if not err then
       return 1
     elseif err == "timeout" or err == "closed" then
