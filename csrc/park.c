@@ -63,8 +63,9 @@ static asy_task *cannot_await(lua_State *L, asy_rt *rt, const char *fname) {
   if (t == NULL) {
     asy_error_raise(L, ASY_RUNTIME_ERROR,
                     "'%s' suspends and must be called in a task: start one "
-                    "with asyncio.run(main)",
-                    fname);
+                    "with asyncio.%s",
+                    fname,
+                    rt->running == NULL ? "run(main)" : "create_task(fn, ...)");
     return NULL; /* never */
   }
   if (t->fut.flags & ASY_KILLED)

@@ -74,6 +74,7 @@ describe("an await where none is possible", function()
     end)
     asyncio.sleep(0)
     assert.is_true(asyncio.isinstance(err, asyncio.RuntimeError))
+    assert.matches("'sleep' suspends .* start one with asyncio%.create_task", err.message)
   end)
 
   ait("is an error in a foreign coroutine", function()

@@ -313,6 +313,8 @@ describe("starting a child is refused with", function()
     helper.raises("#1 .*zero byte", exec, "a\0b")
     helper.raises("#2 .*table expected, got string", exec, "true", "x")
     helper.raises("#2 .*element 2: string expected, got boolean", exec, "true", { "x", true })
+    local field <const> = "#2 .*list expected, got a table with the field 'stdin'"
+    helper.raises(field, exec, "cat", { stdin = "pipe" })
     helper.raises("#2 .*zero byte", exec, "true", { "a\0b" })
     helper.raises("#3 .*table expected, got string", exec, "true", {}, "x")
     helper.raises("#1 to 'create_subprocess_shell' %(string expected, got table%)", shell, {})
