@@ -183,6 +183,10 @@ local function spawn_program(program, args, options)
   local words <const> = { program }
   if args ~= nil then
     check_type(args, "table", 2)
+    local key <const> = next(args)
+    if #args == 0 and type(key) == "string" and key ~= "n" then -- most likely the options
+      complain(2, "list expected, got a table with the field '%s'", key)
+    end
     add_words(words, args, 1, 2)
   end
   return spawn(program, words, check_options(options, 3), 3)
