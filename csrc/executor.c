@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "await.h"
+#include "block.h"
 #include "error.h"
 #include "job.h"
 #include "settings.h"
@@ -155,7 +156,10 @@ static int executor_left(lua_State *L) {
 
 /* executor_join(executor): waits for its threads, which are to leave */
 static int executor_join(lua_State *L) {
-  asy_pool_join(check_executor(L, 1)->pool);
+  asy_rt *rt = asy_rt_up(L);
+  asy_executor *ex = check_executor(L, 1);
+  if (!asy_pool_join(ex->pool, rt->worker != NULL ? rt->block : NULL))
+    return asy_block_raise(L, rt);
   return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "block.h"
 #include "worker.h"
 
 #define AGAIN ((uint64_t)10 * 1000 * 1000) /* between interruptions, in ns */
@@ -335,15 +336,31 @@ static void join_all(asy_pool *p) {
 }
 
 
-void asy_pool_join(asy_pool *p) {
+/* Waits for the next thread to leave; false when the work of the thread that
+** waits, which may be a worker itself, is interrupted. */
+static bool wait_left(asy_pool *p, asy_block *b) {
+  if (b == NULL) {
+    uv_cond_wait(&p->left, &p->mutex);
+    return true;
+  }
+  (void)uv_cond_timedwait(&p->left, &p->mutex, AGAIN);
+  return !asy_block_interrupted(b);
+}
+
+
+bool asy_pool_join(asy_pool *p, asy_block *b) {
+  bool all;
   if (asy_pool_isleft(p))
-    return;
+    return true;
   asy_pool_stop(p);
   uv_mutex_lock(&p->mutex);
-  while (p->alive > 0)
-    uv_cond_wait(&p->left, &p->mutex);
+  while (p->alive > 0 && wait_left(p, b)) {
+  }
+  all = p->alive == 0;
   uv_mutex_unlock(&p->mutex);
-  join_all(p);
+  if (all)
+    join_all(p);
+  return all;
 }
 
 

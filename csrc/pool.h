@@ -10,6 +10,7 @@
 #include "settings.h"
 #include "thread.h"
 
+struct asy_block;
 struct asy_worker;
 
 /* How a job ended. */
@@ -86,8 +87,10 @@ asy_job *asy_pool_first(asy_pool *p);
 /* Stops it, interrupts its jobs until all threads have left, and joins them. */
 void asy_pool_kill(asy_pool *p);
 
-/* Stops it, waits for all threads, and joins them. */
-void asy_pool_join(asy_pool *p);
+/* Stops it, waits for all threads, and joins them. Where the work of the thread
+** that calls it may be interrupted, 'b' is where that is told; false when it was,
+** and threads are left. Otherwise 'b' is NULL. */
+bool asy_pool_join(asy_pool *p, struct asy_block *b);
 
 /* Frees the runtime's orphans that have no thread any more. */
 void asy_pool_reap(asy_rt *rt);

@@ -107,6 +107,31 @@ describe("a program with threads ends", function()
     ]]
   end)
 
+  it("while a worker waits for its workers", function()
+    assert.are.equal("free again\n", check [[
+      local function wait_for_ever(channel)
+        local asyncio = require "asyncio"
+        local pool = asyncio.ThreadPoolExecutor(1)
+        pool:submit(function()
+          while true do
+          end
+        end)
+        channel:send_nowait("waits")
+        pool:shutdown()
+      end
+      local pool = asyncio.ThreadPoolExecutor(1)
+      asyncio.run(function()
+        local channel = asyncio.Channel(2)
+        local job = pool:submit(wait_for_ever, channel)
+        channel:recv()
+        job:cancel()
+        print(pool:submit(string.format, "free again"):await())
+        pool:submit(wait_for_ever, channel)
+        channel:recv()
+      end)
+    ]])
+  end)
+
   it("with results that nobody has taken", function()
     check [[
       local pool = asyncio.ThreadPoolExecutor(2)
