@@ -35,6 +35,12 @@ static lua_State *resumed_by(lua_State *L) {
 }
 
 
+static void set_hook(lua_State *L, lua_Hook hook) {
+  lua_sethook(L, hook,
+              LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+
 void asy_trap_set(asy_trap *t, lua_State *L, lua_Hook hook) {
   lua_State *co;
   for (int n = 0; n < MAX_NESTED && (co = resumed_by(L)) != NULL; n++)
@@ -46,8 +52,15 @@ void asy_trap_set(asy_trap *t, lua_State *L, lua_Hook hook) {
     t->count = lua_gethookcount(L);
   }
   t->waits = 1;
-  lua_sethook(L, hook,
-              LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+  set_hook(L, hook);
+}
+
+
+void asy_trap_setall(lua_State *L, lua_Hook hook) {
+  for (int n = 0; n <= MAX_NESTED && L != NULL; n++) {
+    set_hook(L, hook);
+    L = resumed_by(L);
+  }
 }
 
 

@@ -25,6 +25,10 @@ typedef struct asy_trap {
 ** sets plain fields of the state. */
 void asy_trap_set(asy_trap *t, lua_State *L, lua_Hook hook);
 
+/* Sets the hook for good in L and in all threads that run below it, so that none
+** can catch what it raises and resume others. In a signal handler, as above. */
+void asy_trap_setall(lua_State *L, lua_Hook hook);
+
 /* Called by the hook: puts back what was there before; whether the trap was
 ** still waiting. */
 bool asy_trap_sprung(asy_trap *t, lua_State *L);

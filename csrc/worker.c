@@ -45,14 +45,36 @@ static void block_interrupted(lua_State *L, asy_rt *rt) {
 }
 
 
+/* The thread in which a running loop does its work, if one runs: what it raises
+** there ends one entry of its queue. */
+static bool is_driver(const asy_worker *w, lua_State *L) {
+  const asy_loop *loop = w->rt->running;
+  return loop != NULL && L == (loop->L != NULL ? loop->L : w->rt->L);
+}
+
+
 /* Who is to end raises it again and again, whatever catches it. */
 static void raise_hook(lua_State *L, lua_Debug *ar) {
   asy_rt *rt = asy_rt_of(L);
   asy_worker *w = rt->worker;
   (void)ar;
-  if (asked(w) == ASY_ASKED_TO_END ||
+  if ((asked(w) == ASY_ASKED_TO_END && !is_driver(w, L)) ||
       (asy_trap_sprung(&w->trap, L) && is_asked(w)))
     raise_interrupted(L, rt);
+}
+
+
+/* A loop that runs there is told each time, and no code may go on. */
+static void end_all(asy_worker *w, asy_loop *running) {
+  lua_State *active = w->rt->active;
+  if (running != NULL && running->engine != NULL)
+    uv_async_send(&running->engine->wake);
+  if (running == NULL)
+    asy_trap_setall(w->L, raise_hook);
+  else if (active != NULL && is_driver(w, active))
+    asy_trap_set(&w->trap, active, raise_hook);
+  else if (active != NULL)
+    asy_trap_setall(active, raise_hook);
 }
 
 
@@ -63,7 +85,9 @@ void asy_worker_interrupted(asy_thread *t) {
   if (w->rt == NULL || !is_asked(w))
     return;
   running = w->rt->running;
-  if (running != NULL && running->engine != NULL && !w->told) {
+  if (asked(w) == ASY_ASKED_TO_END) {
+    end_all(w, running);
+  } else if (running != NULL && running->engine != NULL && !w->told) {
     w->told = true;
     uv_async_send(&running->engine->wake);
   } else {
@@ -79,7 +103,8 @@ static void interrupt_run(lua_State *L, asy_ready *e) {
   asy_worker *w = loop->rt->worker;
   if (!is_asked(w))
     return;
-  if (w->loop == loop && w->main->fut.state == ASY_PENDING) {
+  if (asked(w) == ASY_ASKED_ONCE && w->loop == loop &&
+      w->main->fut.state == ASY_PENDING) {
     asy_future_cancel(&w->main->fut);
     return;
   }
@@ -129,6 +154,8 @@ void asy_worker_end(lua_State *L, asy_loop *loop) {
   w->loop = NULL;
   w->main = NULL;
   asy_unpin(L, loop->rt, &w->slot);
+  if (asked(w) == ASY_ASKED_TO_END)
+    asy_trap_setall(L, raise_hook);
 }
 
 /* }====== */

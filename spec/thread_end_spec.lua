@@ -70,6 +70,69 @@ describe("a program with threads ends", function()
     ]]
   end)
 
+  for name, code in pairs {
+    ["between coroutines"] = [[
+      while true do
+        pcall(function()
+          while true do
+            coroutine.wrap(function()
+              pcall(function()
+                local list
+                while true do
+                  list = { list and #list }
+                end
+              end)
+            end)()
+          end
+        end)
+      end
+    ]],
+    ["in a task that sleeps"] = [[
+      asyncio.run(function()
+        while true do
+          pcall(asyncio.sleep, 10)
+        end
+      end)
+    ]],
+    ["in a task that does not"] = [[
+      asyncio.run(function()
+        while true do
+          pcall(function()
+            local list
+            while true do
+              list = { list and #list }
+            end
+          end)
+        end
+      end)
+    ]],
+    ["around a loop"] = [[
+      while true do
+        pcall(asyncio.run, function()
+          local list
+          while true do
+            list = { list and #list }
+          end
+        end)
+      end
+    ]],
+  } do
+    it("whatever catches the interruption " .. name, function()
+      check([[
+        asyncio.run(function()
+          local channel = asyncio.Channel(1)
+          local pool = asyncio.ThreadPoolExecutor(1)
+          pool:submit(function(channel)
+            local asyncio = require "asyncio"
+            channel:send_nowait(true)
+      ]] .. code .. [[
+          end, channel)
+          channel:recv()
+        end)
+      ]])
+    end)
+  end
+
   it("while they run loops", function()
     check [[
       asyncio.run(function()
@@ -113,7 +176,9 @@ describe("a program with threads ends", function()
         local asyncio = require "asyncio"
         local pool = asyncio.ThreadPoolExecutor(1)
         pool:submit(function()
+          local list
           while true do
+            list = { list and #list }
           end
         end)
         channel:send_nowait("waits")
