@@ -62,7 +62,7 @@ static bool side_ready(asy_poll *p, asy_poll_side side) {
   bool waited = !asy_list_empty(&p->waiters[side]);
   if (p->callback[side] != NULL)
     asy_loop_ready(p->h.loop, &p->callback[side]->ready);
-  wake_waiters(p, side, 1);
+  wake_waiters(p, (int)side, 1);
   return waited;
 }
 
