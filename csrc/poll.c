@@ -194,7 +194,7 @@ static bool is_same_file(int a, int b) {
 
 
 /* What a stream of ours reads and writes is not to be watched. */
-static void check_not_ours(lua_State *L, asy_loop *loop, int fd) {
+void asy_poll_checknotours(lua_State *L, asy_loop *loop, int fd) {
   asy_list *all = &loop->engine->handles;
   for (asy_list *n = all->next; n != all; n = n->next) {
     asy_handle *h = asy_of(n, asy_handle, link);
@@ -250,7 +250,7 @@ asy_poll *asy_poll_get(lua_State *L, asy_loop *loop, int fd) {
     return p;
   if (p != NULL)
     asy_poll_drop(L, fd, p);
-  check_not_ours(L, loop, fd);
+  asy_poll_checknotours(L, loop, fd);
   set_poll(L, fd, NULL);
   p = poll_new(loop, fd, &err);
   if (p == NULL)

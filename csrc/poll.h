@@ -24,6 +24,9 @@ typedef struct asy_poll {
 ** fileno or getfd. */
 int asy_poll_checkfd(lua_State *L, asy_rt *rt, int arg);
 
+/* Raises a RuntimeError if the descriptor is one of a stream. */
+void asy_poll_checknotours(lua_State *L, asy_loop *loop, int fd);
+
 /* The handle of the descriptor, or NULL. Never raises. */
 asy_poll *asy_poll_find(lua_State *L, int fd);
 

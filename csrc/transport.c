@@ -246,7 +246,7 @@ static void note(asy_transport *t) {
 
 static bool transport_wants(const asy_stream *s) {
   const asy_transport *t = s->transport;
-  return t->made && !t->eof && may_tell(t) &&
+  return (s->ways & ASY_STREAM_READS) && t->made && !t->eof && may_tell(t) &&
          asy_buf_length(&t->buf) < MAX_READ;
 }
 
@@ -338,7 +338,8 @@ asy_transport *asy_transport_make(lua_State *L, asy_loop *loop, int factory) {
 
 void asy_transport_attach(lua_State *L, asy_transport *t, asy_stream *s,
                           int ways) {
-  t->slot = asy_pin(L, t->rt, -1);
+  if (t->slot == 0)
+    t->slot = asy_pin(L, t->rt, -1);
   t->stream = s;
   asy_ends_get(&t->ends, s);
   s->ways = (uint8_t)ways;

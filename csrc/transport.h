@@ -45,8 +45,8 @@ typedef struct asy_transport {
 ** without a stream yet. Raises what the factory does. */
 asy_transport *asy_transport_make(lua_State *L, asy_loop *loop, int factory);
 
-/* Gives it, which is on the top, an open, connected handle. May raise; then
-** nothing has changed. */
+/* Gives it, which is on the top, an open, connected handle. May raise, unless it
+** is pinned; then nothing has changed. */
 void asy_transport_attach(lua_State *L, asy_transport *t, asy_stream *s,
                           int ways);
 

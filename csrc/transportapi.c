@@ -50,6 +50,7 @@ static int send_bytes(lua_State *L, asy_transport *t, const char *data,
     write_dropped(L, t);
     return 0;
   }
+  luaL_argcheck(L, t->stream->ways & ASY_STREAM_WRITES, 1, "it only reads");
   if (asy_unlikely(asy_stream_write(t->stream, data, n) == UV_ENOMEM &&
                    t->stream != NULL))
     return luaL_error(L, "not enough memory");

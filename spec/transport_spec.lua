@@ -1,35 +1,12 @@
 local asyncio = require "asyncio"
 local helper = require "spec.helper"
+local protocols = require "spec.protocols"
 local streams = require "spec.streams"
 
 local ait <const> = helper.ait
 
+local recorder <const> = protocols.recorder
 local HOST <const> = "127.0.0.1"
-
--- A factory of protocols that note what they are told; 'methods' replace theirs.
-local function recorder(t, methods)
-  return function()
-    local protocol <const> = { lost = asyncio.Future() }
-    function protocol:connection_made(transport)
-      self.transport = transport
-      t "made"
-    end
-    function protocol.data_received(_, data)
-      t("data", data)
-    end
-    function protocol.eof_received()
-      t "eof"
-    end
-    function protocol:connection_lost(err)
-      t("lost", type(err) == "table" and err.code or tostring(err))
-      self.lost:set_result(err)
-    end
-    for name, method in pairs(methods or {}) do
-      protocol[name] = method
-    end
-    return protocol
-  end
-end
 
 -- A transport, its protocol, and the streams of the other end.
 local function connect(t, methods)
@@ -39,15 +16,6 @@ local function connect(t, methods)
   local reader, writer = server:connections()()
   server:close()
   return transport, protocol, reader, writer
-end
-
--- Replaces the exception handler; returns the list of the contexts it gets.
-local function catch_reports()
-  local list <const> = {}
-  asyncio.get_running_loop():set_exception_handler(function(_, context)
-    list[#list + 1] = context
-  end)
-  return list
 end
 
 describe("loop:create_connection", function()
@@ -283,7 +251,7 @@ describe("a protocol", function()
   end)
 
   ait("that fails with data loses its connection, and the handler is told", function()
-    local reports <const> = catch_reports()
+    local reports <const> = protocols.catch_reports()
     local problem <const> = { "problem" }
     local transport, protocol, reader, writer = connect(helper.trace(), {
       data_received = function()
@@ -300,8 +268,23 @@ describe("a protocol", function()
     assert.is_nil(reader:read(1))
   end)
 
+  ait("that fails with the end loses its connection, too", function()
+    local reports <const> = protocols.catch_reports()
+    local problem <const> = { "problem" }
+    local transport, protocol, _, writer = connect(helper.trace(), {
+      eof_received = function()
+        error(problem)
+      end,
+    })
+    writer:write_eof()
+    assert.equal(problem, protocol.lost:await())
+    assert.is_true(transport:is_closing())
+    assert.equal(1, #reports)
+    assert.equal("Fatal error: protocol.eof_received() call failed.", reports[1].message)
+  end)
+
   ait("that fails elsewhere is reported", function()
-    local reports <const> = catch_reports()
+    local reports <const> = protocols.catch_reports()
     local function fail()
       error "as it should"
     end
@@ -485,7 +468,7 @@ describe("loop:create_server", function()
   end)
 
   ait("reports a factory that fails, and goes on", function()
-    local reports <const> = catch_reports()
+    local reports <const> = protocols.catch_reports()
     local loop <const> = asyncio.get_running_loop()
     local made = 0
     local server <close> = loop:create_server(function()

@@ -387,6 +387,29 @@ local function transports()
   asyncio.sleep(0.01)
 end
 
+local function pipe_transports()
+  local loop = asyncio.get_running_loop()
+  local program <close> = assert(io.popen "echo one")
+  local silent <close> = assert(io.popen("cat >/dev/null", "w"))
+  local lost = loop:create_future()
+  loop:connect_read_pipe(function()
+    return {
+      connection_lost = function()
+        lost:set_result()
+      end,
+    }
+  end, program)
+  local transport = loop:connect_write_pipe(function()
+    return {}
+  end, silent)
+  transport:write "text"
+  transport:close()
+  asyncio.pcall(loop.connect_read_pipe, loop, function()
+    return {}
+  end, 9999)
+  asyncio.wait_for(lost, 1)
+end
+
 local function feeding()
   local reader = asyncio.StreamReader { limit = 10 }
   local task = asyncio.create_task(reader.readline, reader)
@@ -621,6 +644,7 @@ local parts <const> = {
   errors,
   streams,
   transports,
+  pipe_transports,
   feeding,
   taking,
   signals,

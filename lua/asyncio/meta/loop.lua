@@ -220,6 +220,25 @@ function asyncio.EventLoop:create_unix_connection(factory, path, options) end
 ---@return asyncio.Server
 function asyncio.EventLoop:create_unix_server(factory, path, options) end
 
+-- What can be given as a pipe; only a number becomes the transport's own.
+---@alias asyncio.PipeEnd integer | file* | asyncio.File | { fileno: fun(self: any): integer }
+
+-- Only reads. Raises OSError. POSIX only. As loop.connect_read_pipe.
+---@async
+---@param factory fun(): asyncio.Protocol
+---@param pipe asyncio.PipeEnd
+---@return asyncio.Transport
+---@return asyncio.Protocol
+function asyncio.EventLoop:connect_read_pipe(factory, pipe) end
+
+-- Only writes. Raises OSError. POSIX only. As loop.connect_write_pipe.
+---@async
+---@param factory fun(): asyncio.Protocol
+---@param pipe asyncio.PipeEnd
+---@return asyncio.Transport
+---@return asyncio.Protocol
+function asyncio.EventLoop:connect_write_pipe(factory, pipe) end
+
 -- As asyncio.Handle.
 ---@class asyncio.Handle: asyncio.Class
 asyncio.Handle = {}
