@@ -46,6 +46,7 @@ static const class_of_kind class_list[] = {
     {ASY_TRANSPORT, 0, "Transport", NULL},
     {ASY_SERVER, 0, "Server", NULL},
     {ASY_ENDPOINT, 0, "DatagramEndpoint", NULL},
+    {ASY_DGRAM, 0, "DatagramTransport", NULL},
     {ASY_QUEUE, 0, "Queue", asy_itemq_newfifo},
     {ASY_LIFOQUEUE, ASY_QUEUE, "LifoQueue", asy_itemq_newlifo},
     {ASY_PRIORITYQUEUE, ASY_QUEUE, "PriorityQueue", asy_itemq_newheap},

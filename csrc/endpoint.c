@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "address.h"
+#include "dgram.h"
 #include "dns.h"
 #include "error.h"
 #include "report.h"
@@ -245,8 +246,7 @@ static int endpoint_isclosing(lua_State *L) {
 }
 
 
-/* Pushes "127.0.0.1:53", or with a peer "127.0.0.1:1025 to 127.0.0.1:53". */
-static void push_names(lua_State *L, const asy_endpoint *d) {
+void asy_endpoint_pushnames(lua_State *L, const asy_endpoint *d) {
   char local[ASY_ADDRESS_TEXT] = "?", peer[ASY_ADDRESS_TEXT] = "";
   if (d->local.ss_family != 0)
     asy_address_format((const struct sockaddr *)&d->local, local);
@@ -265,7 +265,7 @@ static int endpoint_gc(lua_State *L) {
   warns = d->socket->h.loop->debug;
   asy_udp_close(d);
   if (warns) {
-    push_names(L, d);
+    asy_endpoint_pushnames(L, d);
     asy_report_warn(L, "datagram endpoint %s was collected while open",
                     lua_tostring(L, -1));
   }
@@ -273,9 +273,7 @@ static int endpoint_gc(lua_State *L) {
 }
 
 
-/* endpoint:get_extra_info(key, default) */
-static int endpoint_getextrainfo(lua_State *L) {
-  asy_endpoint *d = asy_endpoint_check(L);
+int asy_endpoint_info(lua_State *L, const asy_endpoint *d) {
   const char *key = luaL_checkstring(L, 2);
   uv_os_fd_t fd;
   lua_settop(L, 3);
@@ -290,9 +288,15 @@ static int endpoint_getextrainfo(lua_State *L) {
 }
 
 
+/* endpoint:get_extra_info(key, default) */
+static int endpoint_getextrainfo(lua_State *L) {
+  return asy_endpoint_info(L, asy_endpoint_check(L));
+}
+
+
 static int endpoint_tostring(lua_State *L) {
   asy_endpoint *d = asy_endpoint_check(L);
-  push_names(L, d);
+  asy_endpoint_pushnames(L, d);
   lua_pushfstring(L, "<DatagramEndpoint %s %s>",
                   d->socket == NULL ? "closed" : "open", lua_tostring(L, -1));
   return 1;
@@ -326,4 +330,5 @@ void asy_endpoint_open(lua_State *L) {
   lua_getfield(L, -1, "__methods");
   asy_multicast_add(L);
   lua_pop(L, 2);
+  asy_dgram_open(L);
 }

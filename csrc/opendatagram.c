@@ -2,6 +2,8 @@
 ** open_datagram: from addresses to an endpoint.
 */
 #include "address.h"
+#include "callback.h"
+#include "dgram.h"
 #include "dns.h"
 #include "error.h"
 #include "stream.h"
@@ -12,8 +14,9 @@
 #define LOCAL_HOST 2 /* strings, or nil */
 #define REMOTE_HOST 3
 #define ENDPOINT 4
-#define LOCAL 5 /* lookups of these, or nil */
-#define REMOTE 6
+#define TRANSPORT 5 /* before it is made the factory; nil without one */
+#define LOCAL 6     /* lookups of these, or nil */
+#define REMOTE 7
 
 typedef struct failure {
   int err; /* 0 when there was none yet */
@@ -82,9 +85,13 @@ static int open_any(lua_State *L, asy_endpoint *d, asy_loop *loop, int port) {
   for (int i = 0; i < nremote; i++)
     if (open_from(d, loop, local, nlocal, port,
                   remote != NULL ? &remote[i] : NULL, &f)) {
+      if (d->transport != NULL)
+        return asy_dgram_begin(L, d->transport, TRANSPORT);
       lua_pushvalue(L, ENDPOINT);
       return 1;
     }
+  if (d->transport != NULL)
+    asy_dgram_abandon(L, d->transport);
   if (nlocal == 0 || nremote == 0)
     return asy_error_raise(L, ASY_OS_ERROR,
                            "open_datagram: the host has no address");
@@ -117,19 +124,24 @@ static int looked_up(lua_State *L, int status, lua_KContext port) {
       return asy_dns_wait(L, t, l, port, looked_up);
     asy_dns_check(L, l);
   }
+  if (!lua_isnil(L, TRANSPORT)) {
+    asy_dgram_new(L, d, t->fut.loop, TRANSPORT, ENDPOINT);
+    lua_replace(L, TRANSPORT);
+  }
   return open_any(L, d, t->fut.loop, (int)port);
 }
 
 
-/* Pushes the host of the address in the field, or nil, and returns its port. */
-static int push_host(lua_State *L, const char *name, bool remote) {
+/* Pushes the host of the address in the field of the options at 'idx', or nil,
+** and returns its port. */
+static int push_host(lua_State *L, int idx, const char *name, bool remote) {
   static const char what[] = "a host and a port";
   int port = 0;
-  if (lua_isnil(L, OPTIONS))
+  if (lua_isnil(L, idx))
     lua_pushnil(L);
-  else if (asy_address_field(L, OPTIONS, name, what, &port) && remote &&
+  else if (asy_address_field(L, idx, name, what, &port) && remote &&
            (lua_isnil(L, -1) || port == 0))
-    asy_address_badfield(L, OPTIONS, name, what);
+    asy_address_badfield(L, idx, name, what);
   return port;
 }
 
@@ -145,26 +157,50 @@ static void push_lookup(lua_State *L, asy_endpoint *d, asy_loop *loop, int idx,
 }
 
 
-/* open_datagram(options) */
-int asy_endpoint_opendatagram(lua_State *L) {
+/* The options are at 'idx', before them the loop and the factory, if there is
+** room. */
+static int open_endpoint(lua_State *L, int idx, const char *fname) {
   asy_rt *rt = asy_rt_up(L);
   int local, remote, family;
   asy_endpoint *d;
   size_t limit;
   asy_task *t;
-  lua_settop(L, OPTIONS);
-  limit = asy_stream_limit(L, OPTIONS); /* checks that they are a table */
-  family = asy_dns_family(L, OPTIONS);
-  local = push_host(L, "local_addr", false);
-  remote = push_host(L, "remote_addr", true);
-  t = asy_task_here(L, rt, "open_datagram");
+  lua_settop(L, idx);
+  limit = asy_stream_limit(L, idx); /* checks that they are a table */
+  family = asy_dns_family(L, idx);
+  local = push_host(L, idx, "local_addr", false);
+  remote = push_host(L, idx, "remote_addr", true);
+  t = asy_task_here(L, rt, fname);
+  if (idx != OPTIONS)
+    asy_loop_task(L, (asy_loop *)lua_touserdata(L, 1), fname);
   d = asy_udp_new(L, rt, t->fut.loop, limit);
   d->family = family;
-  d->reuse_port = asy_optflag(L, OPTIONS, "reuse_port", false);
-  d->broadcast = asy_optflag(L, OPTIONS, "broadcast", false);
+  d->reuse_port = asy_optflag(L, idx, "reuse_port", false);
+  d->broadcast = asy_optflag(L, idx, "broadcast", false);
+  if (idx == OPTIONS) {
+    lua_pushnil(L);
+  } else {
+    lua_pushvalue(L, 2);
+    lua_rotate(L, 1, -2);
+    lua_pop(L, 2);
+  }
   push_lookup(L, d, t->fut.loop, LOCAL_HOST, local);
   push_lookup(L, d, t->fut.loop, REMOTE_HOST, remote);
   return looked_up(L, LUA_OK, local);
+}
+
+
+/* open_datagram(options) */
+int asy_endpoint_opendatagram(lua_State *L) {
+  return open_endpoint(L, OPTIONS, "open_datagram");
+}
+
+
+/* loop:create_datagram_endpoint(factory, options) */
+int asy_endpoint_create(lua_State *L) {
+  asy_checkkind(L, 1, ASY_LOOP);
+  asy_callback_checkfn(L, 2);
+  return open_endpoint(L, 3, "create_datagram_endpoint");
 }
 
 /* }====== */

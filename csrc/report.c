@@ -135,7 +135,7 @@ static void set_object(lua_State *L, int obj) {
   lua_pushvalue(L, obj);
   if (o->kind == ASY_TASK) {
     lua_setfield(L, -2, "task");
-  } else if (o->kind == ASY_TRANSPORT) {
+  } else if (o->kind == ASY_TRANSPORT || o->kind == ASY_DGRAM) {
     lua_setfield(L, -2, "transport");
     lua_getiuservalue(L, obj, ASY_TRANSPORT_PROTOCOL);
     lua_setfield(L, -2, "protocol");

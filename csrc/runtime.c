@@ -38,6 +38,7 @@ static const char *const kind_name[ASY_KINDS] = {
     [ASY_LOOKUP] = "asyncio.Lookup",
     [ASY_CONNECTOR] = "asyncio.Connector",
     [ASY_ENDPOINT] = "asyncio.DatagramEndpoint",
+    [ASY_DGRAM] = "asyncio.DatagramTransport",
     [ASY_GROUP] = "asyncio.TaskGroup",
     [ASY_QUEUE] = "asyncio.Queue",
     [ASY_LIFOQUEUE] = "asyncio.LifoQueue",

@@ -36,6 +36,7 @@ typedef enum asy_kind {
   ASY_LOOKUP,
   ASY_CONNECTOR,
   ASY_ENDPOINT,
+  ASY_DGRAM,
   ASY_GROUP,
   ASY_QUEUE, /* queues: these three */
   ASY_LIFOQUEUE,

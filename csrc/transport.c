@@ -10,57 +10,15 @@
 #include "report.h"
 #include "server.h"
 
-#define HIGH_WATER 65536
 #define MAX_READ 262144 /* bytes that wait to be told, about */
 
 
 /* {====== Calls ====== */
 
-/* Pushes the method of the protocol of the transport at 'idx' and the protocol;
-** nothing, and false, when it has none. May raise. */
-static bool push_method(lua_State *L, int idx, const char *name) {
-  lua_getiuservalue(L, idx, ASY_TRANSPORT_PROTOCOL);
-  if (lua_getfield(L, -1, name) == LUA_TNIL) {
-    lua_pop(L, 2);
-    return false;
-  }
-  lua_insert(L, -2);
-  return true;
-}
-
-
-/* Calls the method with the protocol and 'n' more values on the top, which are
-** replaced by its result, or by the error: then false. In the transport's
-** context, unless a task runs, which calls from its own. */
-static bool call_method(lua_State *L, asy_transport *t, int idx, int n) {
-  int fn = lua_gettop(L) - n - 1, previous = 0, status;
-  bool entered = t->rt->task == NULL;
-  lua_pushcfunction(L, asy_report_msgh);
-  lua_insert(L, fn);
-  if (entered)
-    previous = asy_context_enter(L, t->rt, idx, ASY_TRANSPORT_CONTEXT);
-  status = lua_pcall(L, n + 1, 1, fn);
-  if (entered)
-    asy_context_leave(L, t->rt, previous);
-  lua_remove(L, fn);
-  return asy_likely(status == LUA_OK);
-}
-
-
-/* The method has raised the error on the top, which is popped. True if that leaves
-** the loop. */
-static bool leaves(lua_State *L, asy_transport *t) {
-  if (asy_likely(!asy_error_is(L, t->rt, -1, ASY_KEYBOARD_INTERRUPT)))
-    return false;
-  asy_loop_fail(L, t->loop);
-  return true;
-}
-
-
 /* The connection cannot go on because of the error on the top, which is popped.
 ** An OSError is only told to the protocol. */
 static void fail(lua_State *L, asy_transport *t, int idx, const char *message) {
-  if (leaves(L, t))
+  if (asy_protocol_leaves(L, t->loop))
     return;
   if (t->stream != NULL) {
     lua_pushvalue(L, -1);
@@ -74,18 +32,6 @@ static void fail(lua_State *L, asy_transport *t, int idx, const char *message) {
   asy_transport_close(t, true);
 }
 
-
-/* Calls a method whose error changes nothing. */
-static void notify(lua_State *L, asy_transport *t, int idx, const char *name,
-                   const char *message) {
-  if (!push_method(L, idx, name))
-    return;
-  if (call_method(L, t, idx, 0))
-    lua_pop(L, 1);
-  else if (!leaves(L, t))
-    asy_report_error(L, t->loop, message, idx);
-}
-
 /* }====== */
 
 
@@ -94,13 +40,9 @@ static void notify(lua_State *L, asy_transport *t, int idx, const char *name,
 static void tell_made(lua_State *L, asy_transport *t, int idx) {
   t->made = true;
   asy_waitq_wakeall(&t->makers);
-  if (push_method(L, idx, "connection_made")) {
-    lua_pushvalue(L, idx);
-    if (call_method(L, t, idx, 1))
-      lua_pop(L, 1);
-    else if (!leaves(L, t))
-      asy_report_error(L, t->loop, "error in protocol.connection_made", idx);
-  }
+  lua_pushvalue(L, idx);
+  asy_protocol_tell(L, t->loop, idx, "connection_made", 1,
+                    "error in protocol.connection_made");
   if (t->stream != NULL)
     asy_stream_flow(t->stream);
 }
@@ -108,19 +50,20 @@ static void tell_made(lua_State *L, asy_transport *t, int idx) {
 
 static void tell_resume(lua_State *L, asy_transport *t, int idx) {
   t->held = false;
-  notify(L, t, idx, "resume_writing", "protocol.resume_writing() failed");
+  asy_protocol_tell(L, t->loop, idx, "resume_writing", 0,
+                    "protocol.resume_writing() failed");
 }
 
 
 static void tell_data(lua_State *L, asy_transport *t, int idx) {
   asy_buf *b = &t->buf;
   size_t n = asy_buf_length(b);
-  if (!push_method(L, idx, "data_received")) {
+  if (!asy_protocol_method(L, idx, "data_received")) {
     asy_buf_consume(b, n);
   } else {
     lua_pushlstring(L, asy_buf_bytes(b), n);
     asy_buf_consume(b, n);
-    if (asy_likely(call_method(L, t, idx, 1)))
+    if (asy_likely(asy_protocol_call(L, t->rt, idx, 1)))
       lua_pop(L, 1);
     else
       fail(L, t, idx, "Fatal error: protocol.data_received() call failed.");
@@ -136,8 +79,8 @@ static void tell_data(lua_State *L, asy_transport *t, int idx) {
 static void tell_eof(lua_State *L, asy_transport *t, int idx) {
   bool keep = false;
   t->told = true;
-  if (push_method(L, idx, "eof_received")) {
-    if (!call_method(L, t, idx, 0)) {
+  if (asy_protocol_method(L, idx, "eof_received")) {
+    if (!asy_protocol_call(L, t->rt, idx, 0)) {
       fail(L, t, idx, "Fatal error: protocol.eof_received() call failed.");
       return;
     }
@@ -166,13 +109,9 @@ static void tell_lost(lua_State *L, asy_transport *t, int idx) {
   t->deaf = true;
   asy_buf_free(&t->buf);
   asy_unpin(L, t->rt, &t->slot);
-  if (!push_method(L, idx, "connection_lost"))
-    return;
   push_reason(L, t, idx);
-  if (call_method(L, t, idx, 1))
-    lua_pop(L, 1);
-  else if (!leaves(L, t))
-    asy_report_error(L, t->loop, "error in protocol.connection_lost", idx);
+  asy_protocol_tell(L, t->loop, idx, "connection_lost", 1,
+                    "error in protocol.connection_lost");
 }
 
 
@@ -307,31 +246,13 @@ static const asy_stream_user transport_user = {
 /* {====== Beginning ====== */
 
 asy_transport *asy_transport_make(lua_State *L, asy_loop *loop, int factory) {
-  asy_transport *t;
-  int protocol;
-  lua_pushvalue(L, factory);
-  lua_call(L, 0, 1);
-  protocol = lua_gettop(L);
-  if (!asy_transport_isprotocol(L, protocol))
-    luaL_error(L,
-               "the factory must return a protocol, a table with methods "
-               "(got %s)",
-               luaL_typename(L, protocol));
-  t = (asy_transport *)asy_new(L, loop->rt, ASY_TRANSPORT,
-                               sizeof(asy_transport), ASY_TRANSPORT_VALUES);
+  asy_transport *t = (asy_transport *)asy_protocol_transport(
+      L, loop, factory, ASY_TRANSPORT, sizeof(asy_transport));
   t->loop = loop;
   t->ready.ops = &transport_ops;
-  t->high = HIGH_WATER;
-  t->low = HIGH_WATER / 4;
+  t->high = ASY_TRANSPORT_HIGH;
+  t->low = ASY_TRANSPORT_HIGH / 4;
   asy_list_init(&t->makers);
-  asy_loop_push(L, loop);
-  lua_setiuservalue(L, -2, ASY_TRANSPORT_LOOP);
-  if (loop->rt->contexts) {
-    asy_context_copy(L, loop->rt);
-    lua_setiuservalue(L, -2, ASY_TRANSPORT_CONTEXT);
-  }
-  lua_insert(L, protocol);
-  lua_setiuservalue(L, protocol, ASY_TRANSPORT_PROTOCOL);
   return t;
 }
 
@@ -408,7 +329,8 @@ void asy_transport_hold(lua_State *L, asy_transport *t, int idx) {
                  asy_stream_queued(t->stream) <= t->high))
     return;
   t->held = true;
-  notify(L, t, idx, "pause_writing", "protocol.pause_writing() failed");
+  asy_protocol_tell(L, t->loop, idx, "pause_writing", 0,
+                    "protocol.pause_writing() failed");
 }
 
 

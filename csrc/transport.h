@@ -6,6 +6,7 @@
 #ifndef asy_transport_h
 #define asy_transport_h
 
+#include "protocol.h"
 #include "stream.h"
 
 typedef struct asy_transport {
@@ -32,12 +33,7 @@ typedef struct asy_transport {
   asy_ends ends;
 } asy_transport;
 
-/* User values of a transport. */
-#define ASY_TRANSPORT_PROTOCOL 1
-#define ASY_TRANSPORT_LOOP 2
-#define ASY_TRANSPORT_CONTEXT 3
-#define ASY_TRANSPORT_ERROR 4
-#define ASY_TRANSPORT_VALUES 4
+#define ASY_TRANSPORT_ERROR ASY_TRANSPORT_OWN
 
 /* {====== transport.c ====== */
 
@@ -69,8 +65,5 @@ void asy_transport_close(asy_transport *t, bool now);
 void asy_transport_resume(asy_transport *t);
 
 /* }====== */
-
-/* Whether the value can be a protocol: it can be indexed, and is no string. */
-bool asy_transport_isprotocol(lua_State *L, int idx);
 
 #endif

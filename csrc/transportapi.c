@@ -15,17 +15,6 @@ static asy_transport *check_transport(lua_State *L) {
 }
 
 
-bool asy_transport_isprotocol(lua_State *L, int idx) {
-  bool is = lua_istable(L, idx);
-  if (!is && lua_type(L, idx) == LUA_TUSERDATA &&
-      luaL_getmetafield(L, idx, "__index") != LUA_TNIL) {
-    lua_pop(L, 1);
-    is = true;
-  }
-  return is;
-}
-
-
 static bool is_closing(const asy_transport *t) {
   return t->stream == NULL || t->stream->closing;
 }
@@ -122,18 +111,7 @@ static int transport_getwritebufferlimits(lua_State *L) {
 /* transport:set_write_buffer_limits(high, low) */
 static int transport_setwritebufferlimits(lua_State *L) {
   asy_transport *t = check_transport(L);
-  lua_Integer high, low = luaL_optinteger(L, 3, -1);
-  bool any_low = lua_isnoneornil(L, 3);
-  luaL_argcheck(L, any_low || (low >= 0 && low < INT32_MAX), 3,
-                "number of bytes expected");
-  high = luaL_optinteger(L, 2, any_low ? 65536 : 4 * low);
-  luaL_argcheck(L, high >= 0 && high <= INT64_MAX / 4, 2,
-                "number of bytes expected");
-  if (any_low)
-    low = high / 4;
-  luaL_argcheck(L, high >= low, 2, "the high limit is below the low one");
-  t->high = (size_t)high;
-  t->low = (size_t)low;
+  asy_protocol_limits(L, &t->high, &t->low);
   asy_transport_hold(L, t, 1);
   return 0;
 }
@@ -199,18 +177,13 @@ static int transport_isclosing(lua_State *L) {
 
 static int transport_setprotocol(lua_State *L) {
   check_transport(L);
-  if (!asy_transport_isprotocol(L, 2))
-    return asy_typeerror(L, 2, "protocol");
-  lua_settop(L, 2);
-  lua_setiuservalue(L, 1, ASY_TRANSPORT_PROTOCOL);
-  return 0;
+  return asy_protocol_set(L);
 }
 
 
 static int transport_getprotocol(lua_State *L) {
   check_transport(L);
-  lua_getiuservalue(L, 1, ASY_TRANSPORT_PROTOCOL);
-  return 1;
+  return asy_protocol_get(L);
 }
 
 

@@ -50,6 +50,10 @@ static void keep(asy_endpoint *d, int error, const char *data, size_t n,
 
 
 void asy_udp_serve(asy_endpoint *d) {
+  if (d->notify != NULL) {
+    d->notify(d);
+    return;
+  }
   while (d->count > d->promised && asy_waitq_wake(&d->receivers) != NULL)
     d->promised++;
 }
@@ -141,9 +145,7 @@ int asy_udp_trysend(asy_endpoint *d, const char *data, size_t n,
   sent = uv_udp_try_send(uv, &buf, 1, to);
   if (sent == UV_ECONNREFUSED && d->connected) {
     /* the answer to an earlier datagram: it is for a receiver */
-    keep(d, sent, NULL, 0, NULL);
-    asy_udp_serve(d);
-    udp_flow(d);
+    asy_udp_error(d, sent);
     sent = uv_udp_try_send(uv, &buf, 1, to);
   }
   return sent < 0 ? sent : 0;
@@ -162,9 +164,34 @@ static void wake_sender(udp_send *s, int got) {
 
 static void udp_sent(uv_udp_send_t *req, int status) {
   udp_send *s = (udp_send *)req;
+  asy_endpoint *d = ((asy_udp *)req->handle->data)->owner;
   wake_sender(s, status == 0 ? 1 : status);
   asy_list_remove(&s->link);
   free(s);
+  if (d == NULL || d->notify == NULL)
+    return;
+  if (status < 0)
+    asy_udp_error(d, status);
+  else
+    d->notify(d);
+}
+
+
+void asy_udp_error(asy_endpoint *d, int error) {
+  keep(d, error, NULL, 0, NULL);
+  asy_udp_serve(d);
+  udp_flow(d);
+}
+
+
+size_t asy_udp_queued(const asy_endpoint *d) {
+  return d->socket == NULL ? 0
+                           : uv_udp_get_send_queue_size(&d->socket->h.uv.udp);
+}
+
+
+bool asy_udp_idle(const asy_endpoint *d) {
+  return d->socket == NULL || asy_list_empty(&d->socket->sends);
 }
 
 
@@ -183,7 +210,8 @@ int asy_udp_sendlater(asy_endpoint *d, const char *data, size_t n,
     return err;
   }
   s->task = t;
-  t->place.got = 0;
+  if (t != NULL)
+    t->place.got = 0;
   asy_list_append(&d->socket->sends, &s->link);
   return 0;
 }
@@ -216,6 +244,8 @@ static void udp_detach(asy_handle *h) {
   d->socket = NULL;
   drop_all(d);
   asy_waitq_wakeall(&d->receivers);
+  if (d->notify != NULL)
+    d->notify(d);
 }
 
 

@@ -7,6 +7,7 @@
 #include "handle.h"
 #include "waitq.h"
 
+struct asy_dgram;
 struct asy_udp;
 
 /* A datagram that was received, or the error that came instead of one. */
@@ -21,6 +22,10 @@ typedef struct asy_received {
 typedef struct asy_endpoint {
   asy_rt *rt;
   uint8_t kind;
+  /* Told of datagrams, of what was sent and of the end, instead of tasks; NULL
+  ** when there is no transport. Neither raises nor runs Lua. */
+  void (*notify)(struct asy_endpoint *d);
+  struct asy_dgram *transport;
   bool connected;
   bool reuse_port; /* options of its socket */
   bool broadcast;
@@ -69,6 +74,15 @@ void asy_udp_take(asy_endpoint *d);
 /* What was taken is no longer needed. */
 void asy_udp_drop(asy_endpoint *d);
 
+/* An error comes in the place of a datagram. */
+void asy_udp_error(asy_endpoint *d, int error);
+
+/* How many bytes wait to be sent; of none there may be some datagrams. */
+size_t asy_udp_queued(const asy_endpoint *d);
+
+/* Whether nothing waits to be sent. */
+bool asy_udp_idle(const asy_endpoint *d);
+
 /* Wakes receivers for all that is there. */
 void asy_udp_serve(asy_endpoint *d);
 
@@ -78,8 +92,8 @@ int asy_udp_trysend(asy_endpoint *d, const char *data, size_t n,
                     const struct sockaddr *to);
 
 /* Sends a copy of the bytes when there is room, and then wakes the task, which
-** is about to wait; its place has got 1 or a libuv error. Returns 0 or such an
-** error. */
+** is about to wait; its place has got 1 or a libuv error. With no task an error
+** comes as one that was received. Returns 0 or such an error. */
 int asy_udp_sendlater(asy_endpoint *d, const char *data, size_t n,
                       const struct sockaddr *to, asy_task *t);
 
@@ -97,8 +111,15 @@ uv_udp_t *asy_endpoint_socket(lua_State *L, const char *fname);
 /* multicast.c: adds its methods to the table on the top. */
 void asy_multicast_add(lua_State *L);
 
+/* Lua's get_extra_info(key, default) of it; the key is at 2. */
+int asy_endpoint_info(lua_State *L, const asy_endpoint *d);
+
+/* Pushes "127.0.0.1:53", or with a peer "127.0.0.1:1025 to 127.0.0.1:53". */
+void asy_endpoint_pushnames(lua_State *L, const asy_endpoint *d);
+
 /* opendatagram.c */
 int asy_endpoint_opendatagram(lua_State *L);
+int asy_endpoint_create(lua_State *L);
 
 /* endpoint.c: opens all of these. */
 void asy_endpoint_open(lua_State *L);

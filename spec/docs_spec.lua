@@ -154,6 +154,7 @@ end)
 
 -- Variables that could be of several classes.
 local class_names <const> = {
+  datagrams = "DatagramTransport",
   errors = "ExceptionGroup",
   executor = "ThreadPoolExecutor",
   group = "TaskGroup",

@@ -137,6 +137,7 @@ return {
   Coroutine = core.Coroutine,
   Context = core.Context,
   DatagramEndpoint = core.DatagramEndpoint,
+  DatagramTransport = core.DatagramTransport,
   EventLoop = core.EventLoop,
   File = core.File,
   FileWatcher = core.FileWatcher,

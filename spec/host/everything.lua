@@ -578,6 +578,34 @@ local function datagrams()
   settle(iteration)
 end
 
+local function datagram_transports()
+  local loop = asyncio.get_running_loop()
+  local received, lost = loop:create_future(), loop:create_future()
+  local protocol = {}
+  function protocol.datagram_received(_, data, address)
+    if not received:done() then
+      received:set_result(data .. address.port)
+    end
+  end
+  function protocol.connection_lost()
+    lost:set_result()
+  end
+  local function factory()
+    return protocol
+  end
+  local options = { local_addr = { host = "127.0.0.1" } }
+  local transport = loop:create_datagram_endpoint(factory, options)
+  local address = transport:get_extra_info "sockname"
+  transport:sendto("text", address.host, address.port)
+  transport:sendto(("x"):rep(70000), address.host, address.port)
+  asyncio.pcall(asyncio.wait_for, received, 0.2)
+  assert(tostring(transport) ~= "")
+  transport:close()
+  asyncio.wait_for(lost, 1)
+  options.local_addr = { host = "192.0.2.1" }
+  asyncio.pcall(loop.create_datagram_endpoint, loop, factory, options)
+end
+
 -- What crosses to another Lua state and back.
 local function crossing()
   local mt = asyncio.register_metatable("Everything", {})
@@ -656,6 +684,7 @@ local parts <const> = {
   names,
   descriptors,
   datagrams,
+  datagram_transports,
 }
 
 -- A peer whose allocation failed may never answer.

@@ -104,7 +104,7 @@ function asyncio.EventLoop:get_task_factory() end
 ---@field task? asyncio.Task
 ---@field future? asyncio.Future
 ---@field handle? asyncio.Handle
----@field transport? asyncio.Transport with its protocol
+---@field transport? asyncio.Transport | asyncio.DatagramTransport with its protocol
 ---@field protocol? asyncio.Protocol
 
 -- As loop.set_exception_handler.
@@ -219,6 +219,15 @@ function asyncio.EventLoop:create_unix_connection(factory, path, options) end
 ---@param options? asyncio.UnixServerOptions
 ---@return asyncio.Server
 function asyncio.EventLoop:create_unix_server(factory, path, options) end
+
+-- Returns when connection_made was called. Raises OSError. As
+-- loop.create_datagram_endpoint.
+---@async
+---@param factory fun(): asyncio.DatagramProtocol
+---@param options? asyncio.DatagramOptions
+---@return asyncio.DatagramTransport
+---@return asyncio.DatagramProtocol
+function asyncio.EventLoop:create_datagram_endpoint(factory, options) end
 
 -- What can be given as a pipe; only a number becomes the transport's own.
 ---@alias asyncio.PipeEnd integer | file* | asyncio.File | { fileno: fun(self: any): integer }

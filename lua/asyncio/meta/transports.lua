@@ -14,6 +14,15 @@ local asyncio = {}
 ---@field resume_writing? fun(self: any)
 ---@field connection_lost? fun(self: any, err: any)
 
+-- The same for datagrams. As asyncio.DatagramProtocol.
+---@class asyncio.DatagramProtocol: table
+---@field connection_made? fun(self: any, transport: asyncio.DatagramTransport)
+---@field datagram_received? fun(self: any, data: string, address: asyncio.Address)
+---@field error_received? fun(self: any, err: any)
+---@field pause_writing? fun(self: any)
+---@field resume_writing? fun(self: any)
+---@field connection_lost? fun(self: any, err: nil)
+
 -- As asyncio.Transport.
 ---@class asyncio.Transport: asyncio.Class
 asyncio.Transport = {}
@@ -81,3 +90,52 @@ function asyncio.Transport:get_protocol() end
 ---@param default? any
 ---@return any value
 function asyncio.Transport:get_extra_info(key, default) end
+
+-- As asyncio.DatagramTransport.
+---@class asyncio.DatagramTransport: asyncio.Class
+asyncio.DatagramTransport = {}
+
+-- Sends a datagram, or queues it while the system has no room; ignored after the
+-- end. Errors are the protocol's. As DatagramTransport.sendto.
+---@param data string
+---@param host? string numeric; nil when connected
+---@param port? integer nil when connected
+function asyncio.DatagramTransport:sendto(data, host, port) end
+
+-- Closes it once all is sent. As BaseTransport.close.
+function asyncio.DatagramTransport:close() end
+
+-- Closes it at once. As DatagramTransport.abort.
+function asyncio.DatagramTransport:abort() end
+
+-- As BaseTransport.is_closing.
+---@return boolean
+function asyncio.DatagramTransport:is_closing() end
+
+-- As WriteTransport.get_write_buffer_size.
+---@return integer bytes
+function asyncio.DatagramTransport:get_write_buffer_size() end
+
+-- As WriteTransport.get_write_buffer_limits.
+---@return integer low
+---@return integer high
+function asyncio.DatagramTransport:get_write_buffer_limits() end
+
+-- As WriteTransport.set_write_buffer_limits.
+---@param high? integer
+---@param low? integer
+function asyncio.DatagramTransport:set_write_buffer_limits(high, low) end
+
+-- As BaseTransport.set_protocol.
+---@param protocol asyncio.DatagramProtocol
+function asyncio.DatagramTransport:set_protocol(protocol) end
+
+-- As BaseTransport.get_protocol.
+---@return asyncio.DatagramProtocol
+function asyncio.DatagramTransport:get_protocol() end
+
+-- As BaseTransport.get_extra_info.
+---@param key "peername" | "sockname" | "socket" | "fd" | string
+---@param default? any
+---@return any value
+function asyncio.DatagramTransport:get_extra_info(key, default) end
