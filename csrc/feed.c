@@ -3,6 +3,7 @@
 */
 #include "error.h"
 #include "stream.h"
+#include "transport.h"
 
 
 static asy_reader *check_reader(lua_State *L) {
@@ -28,6 +29,32 @@ static int reader_feeddata(lua_State *L) {
   if (!asy_buf_append(&r->buf, data, n))
     return luaL_error(L, "not enough memory");
   asy_reader_wake(r);
+  if (r->transport != NULL && asy_buf_length(&r->buf) > 2 * r->limit &&
+      asy_transport_pause(r->transport))
+    r->held = true;
+  return 0;
+}
+
+
+void asy_feed_resume(asy_reader *r) {
+  asy_stream *s = r->transport->stream;
+  r->held = false;
+  if (s != NULL && !s->closing && r->transport->paused)
+    asy_transport_resume(r->transport);
+}
+
+
+/* reader:set_transport(transport) */
+static int reader_settransport(lua_State *L) {
+  asy_reader *r = check_reader(L);
+  asy_transport *t = (asy_transport *)asy_checkkind(L, 2, ASY_TRANSPORT);
+  lua_getiuservalue(L, 1, ASY_READER_WRITER);
+  if (r->transport != NULL || !lua_isnil(L, -1))
+    return asy_error_raise(L, ASY_RUNTIME_ERROR,
+                           "set_transport: the reader has one already");
+  lua_settop(L, 2);
+  lua_setiuservalue(L, 1, ASY_READER_TRANSPORT);
+  r->transport = t;
   return 0;
 }
 
@@ -71,6 +98,7 @@ void asy_feed_add(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"feed_data", reader_feeddata},
       {"feed_eof", reader_feedeof},
+      {"set_transport", reader_settransport},
       {"set_exception", reader_setexception},
       {"exception", reader_exception},
       {NULL, NULL},

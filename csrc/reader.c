@@ -49,6 +49,8 @@ static int wait_data(lua_State *L, asy_reader *r, size_t need,
   r->task = t;
   if (s != NULL)
     asy_stream_flow(s);
+  else if (asy_unlikely(r->held))
+    asy_feed_resume(r);
   if (asy_unlikely(r->task == NULL)) /* reading could not even start */
     return k(L, LUA_OK, ctx);
   r->user = t;
@@ -93,6 +95,8 @@ static int take(lua_State *L, asy_reader *r, size_t n) {
   asy_buf_consume(&r->buf, n);
   if (r->stream != NULL && !r->stream->reading)
     asy_stream_flow(r->stream);
+  else if (asy_unlikely(r->held) && asy_buf_length(&r->buf) <= r->limit)
+    asy_feed_resume(r);
   return 1;
 }
 

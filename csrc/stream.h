@@ -31,11 +31,13 @@ typedef struct asy_reader {
   bool eof;
   bool failed;               /* by set_exception: ASY_READER_EXCEPTION */
   bool greedy;               /* takes all there is, whatever its limit */
+  bool held;                 /* it has paused its transport */
   int error;                 /* of the connection, a libuv code, or 0 */
   struct asy_stream *stream; /* NULL once closed, and where one only feeds */
-  asy_task *task;            /* who waits for data, or NULL */
-  const asy_task *user;      /* whose read goes on, until it continues */
-  size_t need;               /* how much data it waits for */
+  struct asy_transport *transport; /* ASY_READER_TRANSPORT, or NULL */
+  asy_task *task;                  /* who waits for data, or NULL */
+  const asy_task *user;            /* whose read goes on, until it continues */
+  size_t need;                     /* how much data it waits for */
   size_t limit;
   asy_buf buf;
 } asy_reader;
@@ -43,7 +45,8 @@ typedef struct asy_reader {
 /* User values of a reader. */
 #define ASY_READER_WRITER 1 /* nil where there is no connection */
 #define ASY_READER_EXCEPTION 2
-#define ASY_READER_VALUES 2
+#define ASY_READER_TRANSPORT 3 /* that of the protocol which feeds it */
+#define ASY_READER_VALUES 3
 
 typedef struct asy_writer {
   asy_rt *rt;
@@ -195,6 +198,9 @@ void asy_reader_wake(asy_reader *r);
 
 /* Lua's constructor StreamReader(options), for a closure with the runtime. */
 int asy_reader_create(lua_State *L);
+
+/* More is wanted, or there is less: its transport may read again. Never raises. */
+void asy_feed_resume(asy_reader *r);
 
 /* Adds its methods to the table on the top. */
 void asy_feed_add(lua_State *L);

@@ -346,6 +346,16 @@ void asy_transport_close(asy_transport *t, bool now) {
 }
 
 
+bool asy_transport_pause(asy_transport *t) {
+  asy_stream *s = t->stream;
+  if (s == NULL || s->closing || t->paused || !(s->ways & ASY_STREAM_READS))
+    return false;
+  t->paused = true;
+  asy_stream_flow(s);
+  return true;
+}
+
+
 void asy_transport_resume(asy_transport *t) {
   t->paused = false;
   if (asy_buf_length(&t->buf) > 0 || (t->eof && !t->told))

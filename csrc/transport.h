@@ -61,6 +61,9 @@ void asy_transport_hold(lua_State *L, asy_transport *t, int idx);
 /* Nothing more is told but the end; closes now, or once all is sent. */
 void asy_transport_close(asy_transport *t, bool now);
 
+/* Nothing more is told for now; false if it is not reading. */
+bool asy_transport_pause(asy_transport *t);
+
 /* It may read again: what was held back is told. */
 void asy_transport_resume(asy_transport *t);
 

@@ -128,11 +128,7 @@ static bool is_reading(const asy_transport *t) {
 
 
 static int transport_pausereading(lua_State *L) {
-  asy_transport *t = check_transport(L);
-  if (is_reading(t)) {
-    t->paused = true;
-    asy_stream_flow(t->stream);
-  }
+  asy_transport_pause(check_transport(L));
   return 0;
 }
 

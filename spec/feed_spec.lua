@@ -1,5 +1,6 @@
 local asyncio = require "asyncio"
 local helper = require "spec.helper"
+local protocols = require "spec.protocols"
 local streams = require "spec.streams"
 
 local ait <const> = helper.ait
@@ -206,5 +207,68 @@ describe("a reader that nobody feeds", function()
     helper.raises(asyncio.TimeoutError, asyncio.wait_for, reader.read, 0.001, reader, 1)
     reader:feed_data "x"
     assert.equal("x", reader:read(1))
+  end)
+end)
+
+describe("reader:set_transport", function()
+  ait("holds the transport back while too much waits", function()
+    local reader <const> = asyncio.StreamReader { limit = 1000 }
+    local transport, _, _, writer = protocols.connect(helper.trace(), {
+      data_received = function(_, data)
+        reader:feed_data(data)
+      end,
+      eof_received = function()
+        reader:feed_eof()
+      end,
+    })
+    reader:set_transport(transport)
+    local n <const> = streams.fill(writer)
+    writer:close()
+    while transport:is_reading() do
+      asyncio.sleep(0)
+    end
+    local count = #reader:readexactly(10)
+    assert.is_false(transport:is_reading())
+    helper.collect()
+    for data in
+      function()
+        return reader:read(100000)
+      end
+    do
+      count = count + #data
+    end
+    assert.equal(n, count)
+  end)
+
+  ait("reads on when a task waits for more than that", function()
+    local reader <const> = asyncio.StreamReader { limit = 1 }
+    local transport, _, _, writer = protocols.connect(helper.trace(), {
+      data_received = function(_, data)
+        reader:feed_data(data)
+      end,
+    })
+    reader:set_transport(transport)
+    writer:write "some"
+    while transport:is_reading() do
+      asyncio.sleep(0)
+    end
+    local task <const> = asyncio.create_task(reader.readexactly, reader, 8)
+    asyncio.sleep(0)
+    assert.is_true(transport:is_reading())
+    writer:write "more"
+    assert.equal("somemore", task:await())
+    transport:close()
+    reader:feed_data "still fed"
+    assert.equal("still", reader:readexactly(5))
+  end)
+
+  ait("refuses a second one, and a reader with a connection", function()
+    local transport, _, reader = protocols.connect(helper.trace())
+    helper.raises("has one already", reader.set_transport, reader, transport)
+    local fed <const> = asyncio.StreamReader()
+    fed:set_transport(transport)
+    helper.raises("has one already", fed.set_transport, fed, transport)
+    streams.refuses(1, fed, "set_transport", {})
+    transport:abort()
   end)
 end)

@@ -2,6 +2,8 @@
 
 local asyncio = require "asyncio"
 
+local HOST <const> = "127.0.0.1"
+
 local protocols = {}
 
 -- A factory of protocols that note what they are told; 'methods' replace theirs.
@@ -36,6 +38,16 @@ function protocols.catch_reports()
     list[#list + 1] = context
   end)
   return list
+end
+
+-- A transport, its protocol, and the streams of the other end.
+function protocols.connect(t, methods)
+  local server <const> = asyncio.start_server(nil, HOST, 0)
+  local transport, protocol = asyncio.get_running_loop():create_connection(
+    protocols.recorder(t, methods), HOST, server:sockets()[1].port)
+  local reader, writer = server:connections()()
+  server:close()
+  return transport, protocol, reader, writer
 end
 
 return protocols

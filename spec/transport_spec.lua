@@ -6,17 +6,8 @@ local streams = require "spec.streams"
 local ait <const> = helper.ait
 
 local recorder <const> = protocols.recorder
+local connect <const> = protocols.connect
 local HOST <const> = "127.0.0.1"
-
--- A transport, its protocol, and the streams of the other end.
-local function connect(t, methods)
-  local server <const> = asyncio.start_server(nil, HOST, 0)
-  local transport, protocol = asyncio.get_running_loop():create_connection(
-    recorder(t, methods), HOST, server:sockets()[1].port)
-  local reader, writer = server:connections()()
-  server:close()
-  return transport, protocol, reader, writer
-end
 
 describe("loop:create_connection", function()
   ait("returns when connection_made was called", function()

@@ -377,6 +377,7 @@ local function transports()
       end,
     }
   end, "127.0.0.1", server:sockets()[1].port)
+  asyncio.StreamReader():set_transport(client)
   client:writelines { "one", ("x"):rep(20000) }
   client:write_eof()
   asyncio.wait_for(lost, 1)

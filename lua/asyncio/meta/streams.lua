@@ -169,6 +169,11 @@ function asyncio.StreamReader:feed_data(data) end
 -- As StreamReader.feed_eof.
 function asyncio.StreamReader:feed_eof() end
 
+-- The transport that waits while too much is here. Raises RuntimeError when there
+-- is one. As StreamReader.set_transport.
+---@param transport asyncio.Transport
+function asyncio.StreamReader:set_transport(transport) end
+
 -- Reads fail with it from now on. As StreamReader.set_exception.
 ---@param err any
 function asyncio.StreamReader:set_exception(err) end
