@@ -80,7 +80,7 @@ local OPERATIONS <const> = {
   end),
 
   ["run"] = starting("cat", { input = BLOCK }),
-  ["run of what takes its time"] = starting("sleep 1000", { timeout = 0.01 }),
+  ["run of what takes its time"] = starting({ "sleep", "1000" }, { timeout = 0.01 }),
 }
 
 -- The children of this process, zombies too, where the system tells.
