@@ -56,7 +56,10 @@ static const class_of_kind class_list[] = {
     {ASY_FILE, 0, "File", NULL},
     {ASY_PROCESS, 0, "Process", NULL},
     {ASY_WATCHER, 0, "FileWatcher", NULL},
-    {ASY_EXECUTOR, 0, "ThreadPoolExecutor", asy_executor_create},
+    {ASY_EXECUTOR, 0, "Executor", NULL},
+    {ASY_THREADPOOL, ASY_EXECUTOR, "ThreadPoolExecutor", asy_executor_create},
+    {ASY_PROCESSPOOL, ASY_EXECUTOR, "ProcessPoolExecutor",
+     asy_executor_createprocesses},
 };
 
 #define NCLASSES ((lua_Integer)(sizeof(class_list) / sizeof(class_list[0])))

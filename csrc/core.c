@@ -15,6 +15,7 @@
 #include "dns.h"
 #include "error.h"
 #include "executor.h"
+#include "serve.h"
 #include "fs.h"
 #include "graph.h"
 #include "group.h"
@@ -87,6 +88,7 @@ int luaopen_asyncio_core(lua_State *L) {
       asy_channel_open,
       asy_loopref_open,
       asy_executor_open,
+      asy_serve_open,
       asy_class_open,
       NULL,
   };

@@ -28,35 +28,59 @@ static uint64_t sum_of(const char *bytes, size_t len) {
 
 const char *asy_parcel_bytes(asy_parcel *p, size_t *len) {
   asy_parcel_head head;
+  *len = p->size;
+  if (p->sealed)
+    return p->bytes;
   head.magic = MAGIC;
   head.count = (uint32_t)p->count;
   head.sum = sum_of(p->bytes + ASY_PARCEL_HEAD, p->size - ASY_PARCEL_HEAD);
   memcpy(p->bytes, &head, sizeof(head));
-  *len = p->size;
+  p->sealed = true;
   return p->bytes;
 }
 
 
-/* The same with or without looking at the sum. */
-static asy_parcel *from_bytes(const char *bytes, size_t len, bool checked) {
-  asy_parcel_head head;
-  asy_parcel *p;
-  if (len < ASY_PARCEL_HEAD)
-    return NULL;
-  memcpy(&head, bytes, sizeof(head));
-  if (head.magic != MAGIC || head.count > len)
-    return NULL;
-  if (checked &&
-      head.sum != sum_of(bytes + ASY_PARCEL_HEAD, len - ASY_PARCEL_HEAD))
-    return NULL;
-  p = (asy_parcel *)malloc(sizeof(asy_parcel) + len);
+asy_parcel *asy_parcel_room(uint64_t len, char **bytes) {
+  asy_parcel *p = NULL;
+  if (len < SIZE_MAX / 2)
+    p = (asy_parcel *)malloc(sizeof(asy_parcel) + (size_t)len);
   if (p == NULL)
     return NULL;
   memset(p, 0, sizeof(*p));
-  p->count = (int)head.count;
-  p->size = len;
-  memcpy(p->bytes, bytes, len);
+  p->size = (size_t)len;
+  *bytes = p->bytes;
   return p;
+}
+
+
+/* The same with or without looking at the sum. */
+static bool is_filled(asy_parcel *p, bool checked) {
+  asy_parcel_head head;
+  if (p->size < ASY_PARCEL_HEAD)
+    return false;
+  memcpy(&head, p->bytes, sizeof(head));
+  p->count = (int)head.count;
+  return head.magic == MAGIC && head.count <= p->size &&
+         (!checked || head.sum == sum_of(p->bytes + ASY_PARCEL_HEAD,
+                                         p->size - ASY_PARCEL_HEAD));
+}
+
+
+bool asy_parcel_filled(asy_parcel *p) {
+  return is_filled(p, true);
+}
+
+
+static asy_parcel *from_bytes(const char *bytes, size_t len, bool checked) {
+  char *to;
+  asy_parcel *p = asy_parcel_room(len, &to);
+  if (p == NULL)
+    return NULL;
+  memcpy(to, bytes, len);
+  if (is_filled(p, checked))
+    return p;
+  asy_parcel_free(p);
+  return NULL;
 }
 
 

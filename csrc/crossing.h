@@ -38,12 +38,18 @@ bool asy_parcel_isnil(const asy_parcel *p);
 void asy_parcel_free(asy_parcel *p);
 
 /* The parcel as bytes, for another process of this very program: valid until it
-** is freed. It was packed with 'flat'. */
+** is freed. It was packed with 'flat'. After the first call any thread may. */
 const char *asy_parcel_bytes(asy_parcel *p, size_t *len);
 
 /* A parcel of such bytes, which are copied: also without a Lua state. NULL when
 ** they are not what was written, or there is no memory. */
 asy_parcel *asy_parcel_frombytes(const char *bytes, size_t len);
+
+/* A parcel with room for so many of such bytes, which the caller writes there;
+** then, whether these are what was written, without which it can only be freed.
+** NULL without memory. */
+asy_parcel *asy_parcel_room(uint64_t len, char **bytes);
+bool asy_parcel_filled(asy_parcel *p);
 
 /* How many values are in it. */
 int asy_parcel_count(const asy_parcel *p);

@@ -1,5 +1,5 @@
 /*
-** ThreadPoolExecutor as Lua sees it, the default executor of a loop, and
+** ThreadPoolExecutor and ProcessPoolExecutor as Lua sees them, the default executor of a loop, and
 ** to_thread.
 */
 #include "executor.h"
@@ -10,7 +10,9 @@
 #include "block.h"
 #include "error.h"
 #include "job.h"
+#include "remote.h"
 #include "settings.h"
+#include "worker.h"
 
 #define MAX_WORKERS 10000
 
@@ -28,15 +30,18 @@ static uint32_t usable_cores(void) {
 }
 
 
-/* Pushes a new executor of so many threads at most. */
-static asy_executor *executor_new(lua_State *L, asy_rt *rt, uint32_t max) {
-  asy_executor *ex =
-      (asy_executor *)asy_new(L, rt, ASY_EXECUTOR, sizeof(*ex), 0);
+/* Pushes a new executor of that kind, of so many workers at most. */
+static asy_executor *executor_new(lua_State *L, asy_rt *rt, asy_kind kind,
+                                  uint32_t max) {
+  const asy_worker_ops *ops =
+      kind == ASY_THREADPOOL ? &asy_worker_threads : &asy_worker_processes;
+  asy_executor *ex = (asy_executor *)asy_new(L, rt, kind, sizeof(*ex), 0);
   asy_pool_reap(rt);
-  ex->pool = asy_pool_new(rt, max);
+  ex->pool = asy_pool_new(rt, max, ops);
   if (ex->pool == NULL)
     asy_error_memory(L);
-  asy_settings_take(L, &ex->pool->settings);
+  strcpy(ex->pool->settings.name, "asyncio");
+  asy_settings_take(L, &ex->pool->settings, ops->flat);
   return ex;
 }
 
@@ -68,14 +73,13 @@ static uint32_t check_max(lua_State *L) {
 
 
 /* Sets what else the options at 1 say. */
-static void take_options(lua_State *L, asy_settings *s) {
-  static const asy_packing how = {"initializer", 1, false};
+static void take_options(lua_State *L, asy_settings *s, bool flat) {
+  const asy_packing how = {"initializer", 1, flat};
   s->immune = !asy_optflag(L, 1, "interrupt", true);
   if (lua_getfield(L, 1, "name") != LUA_TNIL) {
     const char *name = lua_tostring(L, -1);
     luaL_argcheck(L, name != NULL, 1, "field 'name' must be a string");
-    for (size_t i = 0; i < sizeof(s->name) - 1 && name[i] != '\0'; i++)
-      s->name[i] = name[i];
+    strncpy(s->name, name, sizeof(s->name) - 1);
   }
   if (lua_getfield(L, 1, "initializer") != LUA_TNIL) {
     luaL_argcheck(L, asy_settings_isfn(L, -1), 1,
@@ -94,10 +98,42 @@ int asy_executor_create(lua_State *L) {
   lua_remove(L, 1);
   lua_settop(L, 1);
   max = check_max(L);
-  ex = executor_new(L, asy_rt_up(L), max);
-  strcpy(ex->pool->settings.name, "asyncio");
+  ex = executor_new(L, asy_rt_up(L), ASY_THREADPOOL, max);
   if (lua_istable(L, 1))
-    take_options(L, &ex->pool->settings);
+    take_options(L, &ex->pool->settings, false);
+  return 1;
+}
+
+
+/* What worker processes are to begin with is to be read by several threads. */
+static void seal(asy_parcel *p) {
+  size_t len;
+  if (p != NULL)
+    asy_parcel_bytes(p, &len);
+}
+
+
+/* ProcessPoolExecutor(n or options), the same. */
+int asy_executor_createprocesses(lua_State *L) {
+  const char *executable = NULL;
+  asy_settings *s;
+  uint32_t max;
+  lua_remove(L, 1);
+  lua_settop(L, 1);
+  max = check_max(L);
+  s = &executor_new(L, asy_rt_up(L), ASY_PROCESSPOOL, max)->pool->settings;
+  if (lua_istable(L, 1)) {
+    take_options(L, s, true);
+    if (lua_getfield(L, 1, "executable") != LUA_TNIL) {
+      luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 1,
+                    "field 'executable' must be a string");
+      executable = lua_tostring(L, -1);
+    }
+  }
+  asy_remote_take(L, s, executable);
+  seal(s->preload);
+  seal(s->initializer);
+  lua_settop(L, 2);
   return 1;
 }
 
@@ -106,9 +142,21 @@ int asy_executor_create(lua_State *L) {
 
 /* {====== Using ====== */
 
+/* The value at 'idx', or NULL when it is no executor of ours. */
+static asy_executor *to_executor(lua_State *L, asy_rt *rt, int idx) {
+  asy_object *o = asy_toobject(L, rt, idx);
+  bool is =
+      o != NULL && (o->kind == ASY_THREADPOOL || o->kind == ASY_PROCESSPOOL);
+  return is ? (asy_executor *)o : NULL;
+}
+
+
 static asy_executor *check_executor(lua_State *L, int arg) {
-  asy_executor *ex = (asy_executor *)asy_checkkind(L, arg, ASY_EXECUTOR);
-  luaL_argcheck(L, ex->pool != NULL, arg, "the executor was never made");
+  asy_executor *ex = to_executor(L, asy_rt_up(L), arg);
+  if (ex == NULL)
+    asy_typeerror(L, arg, asy_kindname(ASY_EXECUTOR));
+  luaL_argcheck(L, ex != NULL && ex->pool != NULL, arg,
+                "the executor was never made");
   return ex;
 }
 
@@ -184,7 +232,8 @@ static int executor_tostring(lua_State *L) {
   const asy_executor *ex = check_executor(L, 1);
   asy_poolstats s;
   asy_pool_stats(ex->pool, &s);
-  lua_pushfstring(L, "<ThreadPoolExecutor '%s' workers:%d/%d%s>",
+  lua_pushfstring(L, "<%s '%s' workers:%d/%d%s>",
+                  asy_kindname((asy_kind)ex->kind) + strlen("asyncio."),
                   ex->pool->settings.name, (int)s.alive, (int)s.max,
                   s.stopping ? " shut down" : "");
   return 1;
@@ -192,8 +241,8 @@ static int executor_tostring(lua_State *L) {
 
 
 static int executor_gc(lua_State *L) {
-  asy_executor *ex = (asy_executor *)asy_checkkind(L, 1, ASY_EXECUTOR);
-  if (ex->pool == NULL)
+  asy_executor *ex = to_executor(L, asy_rt_up(L), 1);
+  if (ex == NULL || ex->pool == NULL)
     return 0;
   ex->pool->orphan = true;
   asy_pool_stop(ex->pool);
@@ -209,7 +258,7 @@ static int executor_gc(lua_State *L) {
 
 /* The argument, an executor: of threads, or anything with a method 'submit'. */
 static void check_submits(lua_State *L, int arg) {
-  bool is = asy_tokind(L, asy_rt_up(L), arg, ASY_EXECUTOR) != NULL;
+  bool is = to_executor(L, asy_rt_up(L), arg) != NULL;
   if (!is && (lua_istable(L, arg) || lua_isuserdata(L, arg)) &&
       (lua_istable(L, arg) || luaL_getmetafield(L, arg, "__index") != 0)) {
     lua_getfield(L, arg, "submit");
@@ -232,8 +281,7 @@ static void push_default(lua_State *L, asy_loop *loop) {
   lua_remove(L, -2);
   if (lua_getfield(L, -1, DEFAULT) == LUA_TNIL) {
     lua_pop(L, 1);
-    strcpy(executor_new(L, loop->rt, usable_cores())->pool->settings.name,
-           "asyncio");
+    executor_new(L, loop->rt, ASY_THREADPOOL, usable_cores());
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, DEFAULT);
   }
@@ -247,8 +295,7 @@ static void push_default(lua_State *L, asy_loop *loop) {
 /* Submits the function at 'fn' and the arguments above it to the executor on the
 ** top, which it pops, and pushes the future. */
 static void submit_to(lua_State *L, asy_loop *loop, int fn, int arg) {
-  const asy_executor *ex =
-      (const asy_executor *)asy_tokind(L, loop->rt, -1, ASY_EXECUTOR);
+  const asy_executor *ex = to_executor(L, loop->rt, -1);
   if (ex != NULL) {
     lua_pop(L, 1); /* its owner keeps it */
     asy_job_submit(L, loop, ex->pool, fn, arg);
@@ -313,7 +360,7 @@ int asy_executor_loopclosed(lua_State *L) {
   const asy_executor *ex;
   lua_getiuservalue(L, 1, ASY_LOOP_DATA);
   lua_getfield(L, -1, DEFAULT);
-  ex = (const asy_executor *)asy_tokind(L, loop->rt, -1, ASY_EXECUTOR);
+  ex = to_executor(L, loop->rt, -1);
   if (ex != NULL && ex->pool != NULL)
     asy_pool_stop(ex->pool);
   return 0;
@@ -335,13 +382,15 @@ static int to_thread(lua_State *L) {
 /* }====== */
 
 
-/* executor_onclose(fn): what closing a variable that holds one calls */
+/* executor_onclose(fn): what closing a variable that holds any of ours calls */
 static int executor_onclose(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, asy_rt_up(L)->meta[ASY_EXECUTOR]);
-  lua_insert(L, 1);
-  lua_setfield(L, 1, "__close");
+  for (int kind = ASY_THREADPOOL; kind <= ASY_PROCESSPOOL; kind++) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, asy_rt_up(L)->meta[kind]);
+    lua_pushvalue(L, 1);
+    lua_setfield(L, -2, "__close");
+  }
   return 0;
 }
 
@@ -418,7 +467,10 @@ void asy_executor_open(lua_State *L) {
   };
   asy_setfuncs(L, funcs);
   asy_newmeta(L, ASY_EXECUTOR, asy_kindname(ASY_EXECUTOR), methods, meta, 0);
-  lua_pop(L, 1);
+  for (int kind = ASY_THREADPOOL; kind <= ASY_PROCESSPOOL; kind++)
+    asy_newmeta(L, (asy_kind)kind, asy_kindname((asy_kind)kind), NULL, meta,
+                ASY_EXECUTOR);
+  lua_pop(L, 3);
   lua_rawgeti(L, LUA_REGISTRYINDEX, asy_rt_of(L)->meta[ASY_LOOP]);
   lua_getfield(L, -1, "__methods");
   asy_setfuncs(L, loop);

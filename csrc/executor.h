@@ -1,5 +1,5 @@
 /*
-** Executors: ThreadPoolExecutor, and the default one of a loop.
+** Executors: ThreadPoolExecutor, ProcessPoolExecutor, and the default one of a loop.
 */
 #ifndef asy_executor_h
 #define asy_executor_h
@@ -10,8 +10,9 @@
 ** more jobs. */
 int asy_executor_loopclosed(lua_State *L);
 
-/* Lua's constructor, for a closure with the runtime; gets the class first. */
+/* Lua's constructors, for a closure with the runtime; get the class first. */
 int asy_executor_create(lua_State *L);
+int asy_executor_createprocesses(lua_State *L);
 
 void asy_executor_open(lua_State *L);
 

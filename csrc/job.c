@@ -7,6 +7,7 @@
 #include "error.h"
 #include "pin.h"
 #include "settings.h"
+#include "sig.h"
 
 typedef struct asy_jobfuture {
   asy_future fut;
@@ -99,24 +100,55 @@ static void set_error(lua_State *L, asy_rt *rt, int idx) {
 }
 
 
+static const char *broken_text(const asy_pool *p) {
+  return p->unready ? "the worker processes end before they are ready"
+                    : "the initializer of a worker has failed";
+}
+
+
+/* Pushes the error of a process that has ended while it ran a job. */
+static void push_lost(lua_State *L, asy_rt *rt, int how) {
+  if (how < 0)
+    asy_error_push(L, rt, ASY_BROKEN_EXECUTOR,
+                   "the worker process was killed by %s",
+                   asy_sig_pushname(L, -how));
+  else
+    asy_error_push(L, rt, ASY_BROKEN_EXECUTOR,
+                   "the worker process ended with exit status %d", how);
+}
+
+
+/* Pushes the error of a job that has none of its own. */
+static void push_failure(lua_State *L, asy_rt *rt, const asy_job *j) {
+  switch (j->outcome) {
+  case ASY_JOB_BROKEN:
+    asy_error_push(L, rt, ASY_BROKEN_EXECUTOR, "%s", broken_text(j->pool));
+    break;
+  case ASY_JOB_LOST: push_lost(L, rt, j->detail); break;
+  case ASY_JOB_UNSTARTED:
+    asy_error_osof(L, rt, j->detail, "spawn", "path",
+                   j->pool->settings.executable);
+    break;
+  default: lua_pushliteral(L, "not enough memory"); break;
+  }
+}
+
+
 /* Ends the future at 'idx', unless somebody does so while the values are
 ** unpacked, which may load modules. */
 static void set_outcome(lua_State *L, asy_job *j, int idx) {
   asy_future *f = (asy_future *)lua_touserdata(L, idx);
-  if (j->outcome == ASY_JOB_BROKEN) {
-    asy_error_push(L, f->rt, ASY_BROKEN_EXECUTOR,
-                   "the initializer of a worker has failed");
-    lua_pushnil(L);
-  } else if (j->outcome == ASY_JOB_RETURNED) {
+  if (j->outcome == ASY_JOB_RETURNED) {
     int n = j->got != NULL ? asy_parcel_unpack(L, j->got) : 0;
     if (f->state == ASY_PENDING)
       asy_future_setresult(L, f, idx, n);
     return;
-  } else if (j->got == NULL) {
-    lua_pushliteral(L, "not enough memory");
-    lua_pushnil(L);
-  } else {
+  }
+  if (j->outcome == ASY_JOB_FAILED && j->got != NULL) {
     asy_parcel_unpack(L, j->got);
+  } else {
+    push_failure(L, f->rt, j);
+    lua_pushnil(L);
   }
   if (f->state == ASY_PENDING)
     set_error(L, f->rt, idx);
@@ -169,8 +201,7 @@ static void check_pool(lua_State *L, asy_pool *p) {
     asy_error_raise(L, ASY_RUNTIME_ERROR,
                     "the executor's threads are in the process before a fork");
   if (asy_pool_isbroken(p))
-    asy_error_raise(L, ASY_BROKEN_EXECUTOR,
-                    "the initializer of a worker has failed");
+    asy_error_raise(L, ASY_BROKEN_EXECUTOR, "%s", broken_text(p));
   if (p->stopping)
     asy_error_raise(L, ASY_RUNTIME_ERROR,
                     "the executor has been shut down: it takes no jobs");
@@ -179,7 +210,7 @@ static void check_pool(lua_State *L, asy_pool *p) {
 
 void asy_job_submit(lua_State *L, asy_loop *loop, asy_pool *p, int fn,
                     int arg) {
-  asy_packing how = {"argument", arg, false};
+  asy_packing how = {"argument", arg, p->ops->flat};
   asy_job *j = asy_pool_spare(p);
   asy_jobfuture *f;
   int err;

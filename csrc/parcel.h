@@ -14,6 +14,7 @@
 struct asy_parcel {
   asy_parcel *next;     /* for whoever has it */
   int count;            /* of the values */
+  bool sealed;          /* the head is there */
   uint32_t nshared;     /* objects in 'shared', */
   uint32_t shared_room; /* of so many */
   asy_shared **shared;

@@ -85,7 +85,7 @@ void asy_pool_forget(asy_job *j) {
     if (j->given != NULL)
       p->queued--;
   } else if (j->state == ASY_JOB_RUNNING && !p->settings.immune) {
-    asy_worker_ask(j->worker, ASY_ASKED_ONCE);
+    p->ops->ask(j->worker, ASY_ASKED_ONCE);
   }
   uv_mutex_unlock(&p->mutex);
   if (queued)
@@ -168,23 +168,23 @@ static void work(void *arg) {
   asy_job *j;
   asy_thread_begin(&w->thread, p->settings.name);
   while ((j = next_job(p, w)) != NULL) {
-    asy_worker_run(w, j);
+    p->ops->run(w, j);
     end_job(p, w, j);
-    asy_worker_rest(w);
+    p->ops->rest(w);
   }
-  asy_worker_close(w);
+  p->ops->close(w);
   leave(p);
 }
 
 
 /* Called with the mutex held; 0 or a libuv error. */
 static int start_worker(asy_pool *p) {
-  asy_worker *w = (asy_worker *)calloc(1, sizeof(asy_worker));
+  asy_worker *w = (asy_worker *)calloc(1, p->ops->size);
   int err;
   if (w == NULL)
     return UV_ENOMEM;
   w->pool = p;
-  w->thread.interrupted = asy_worker_interrupted;
+  w->thread.interrupted = p->ops->interrupted;
   err = asy_thread_start(&w->thread, work, w);
   if (err != 0) {
     free(w);
@@ -261,7 +261,7 @@ static int init_locks(asy_pool *p) {
 }
 
 
-asy_pool *asy_pool_new(asy_rt *rt, uint32_t max) {
+asy_pool *asy_pool_new(asy_rt *rt, uint32_t max, const asy_worker_ops *ops) {
   asy_pool *p = (asy_pool *)calloc(1, sizeof(asy_pool));
   if (p == NULL)
     return NULL;
@@ -270,6 +270,7 @@ asy_pool *asy_pool_new(asy_rt *rt, uint32_t max) {
     return NULL;
   }
   p->refs = 1;
+  p->ops = ops;
   p->forks = asy_thread_forks();
   p->max = max;
   asy_list_init(&p->queue);
@@ -368,7 +369,7 @@ static void ask_all(asy_pool *p) {
   for (asy_list *n = p->workers.next; n != &p->workers; n = n->next) {
     asy_worker *w = asy_of(n, asy_worker, link);
     if (w->job != NULL && !p->settings.immune)
-      asy_worker_ask(w, ASY_ASKED_TO_END);
+      p->ops->ask(w, ASY_ASKED_TO_END);
   }
 }
 

@@ -11,14 +11,41 @@
 #include "thread.h"
 
 struct asy_block;
+struct asy_job;
 struct asy_worker;
+
+/* What is asked of a worker that has a job. */
+typedef enum asy_asked {
+  ASY_ASKED_NOTHING,
+  ASY_ASKED_ONCE,  /* an interruption, which the job may catch */
+  ASY_ASKED_TO_END /* interruptions without end */
+} asy_asked;
+
+/* What the workers of a pool are; all but the last two are called in their
+** threads. */
+typedef struct asy_worker_ops {
+  size_t size; /* of a struct that begins with an asy_worker */
+  bool flat;   /* jobs are for other processes */
+  /* Does the job: its outcome and 'got' are set. */
+  void (*run)(struct asy_worker *w, struct asy_job *j);
+  /* It has ended: what was asked of the worker is over. */
+  void (*rest)(struct asy_worker *w);
+  /* Frees what the worker has. */
+  void (*close)(struct asy_worker *w);
+  /* Interrupts the running job; called with the pool's mutex held. */
+  void (*ask)(struct asy_worker *w, asy_asked what);
+  /* What is called in the thread then, in a signal handler. */
+  void (*interrupted)(asy_thread *t);
+} asy_worker_ops;
 
 /* How a job ended. */
 typedef enum asy_outcome {
   ASY_JOB_RETURNED, /* 'got' has the values */
   ASY_JOB_FAILED,   /* 'got' has the error and a traceback or nil, or is NULL
                     ** for want of memory */
-  ASY_JOB_BROKEN    /* the pool's initializer has failed */
+  ASY_JOB_BROKEN,   /* the pool's initializer has failed */
+  ASY_JOB_LOST,     /* the process that ran it has ended; 'detail' is how */
+  ASY_JOB_UNSTARTED /* no process could be started: 'detail', a libuv error */
 } asy_outcome;
 
 typedef enum asy_jobstate {
@@ -34,6 +61,8 @@ typedef struct asy_job {
   struct asy_worker *worker; /* that runs it */
   asy_jobstate state;        /* guarded by the pool's mutex */
   asy_outcome outcome;
+  int detail;        /* of the outcome */
+  bool flat;         /* what it gives is for another process */
   asy_parcel *given; /* the function and its arguments; NULL: no work, the job
                      ** ends when all threads have left */
   asy_parcel *got;
@@ -43,6 +72,7 @@ typedef struct asy_job {
 typedef struct asy_pool {
   asy_list link; /* in the runtime's list of pools; unlinked: to be freed */
   int refs; /* that list, and each job; changed by atomic operations only */
+  const asy_worker_ops *ops;
   unsigned forks;
   uint32_t max;   /* threads */
   bool orphan;    /* there is no executor any more */
@@ -59,12 +89,13 @@ typedef struct asy_pool {
   uint32_t alive;   /* threads that have not left */
   uint32_t idle;    /* of these wait for a job */
   bool stopping;    /* no new jobs; threads leave when there are none */
-  bool broken;      /* the initializer has failed */
+  bool broken;      /* the initializer has failed, */
+  bool unready;     /* or processes end before they are ready */
 } asy_pool;
 
-/* A new pool of at most 'max' threads, in the runtime's list; NULL without
+/* A new pool of at most 'max' such workers, in the runtime's list; NULL without
 ** memory. Never raises, as all of these. */
-asy_pool *asy_pool_new(asy_rt *rt, uint32_t max);
+asy_pool *asy_pool_new(asy_rt *rt, uint32_t max, const asy_worker_ops *ops);
 
 /* A job to be filled in, which stays the pool's until it is submitted. */
 asy_job *asy_pool_spare(asy_pool *p);

@@ -48,6 +48,8 @@ typedef enum asy_kind {
   ASY_PROCESS,
   ASY_WATCHER,
   ASY_EXECUTOR,
+  ASY_THREADPOOL,
+  ASY_PROCESSPOOL,
   ASY_CHANNEL,
   ASY_CHANNELWAIT,
   ASY_LOOPREF,
@@ -106,6 +108,7 @@ typedef struct asy_rt {
   uint32_t garbage_limit;     /* how many are worth telling */
   uint8_t lazy;               /* not 0: the collector frees late (garbage.c) */
   bool contexts;              /* a context variable has been set */
+  bool served;                /* a worker process': no Ctrl-C (serve.h) */
   bool over;                  /* the Lua state is closing: no new loops */
   struct asy_block *block;    /* where its thread waits, or NULL (block.h) */
   void (*interrupt)(lua_State *L, struct asy_rt *rt); /* raises, when what

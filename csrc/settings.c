@@ -46,9 +46,10 @@ static void add_c(lua_State *L, asy_settings *s) {
 }
 
 
-/* Whether the function, the argument, can cross. */
+/* Whether the function, the first argument, can cross; the second is whether to
+** another process. */
 static int try_pack(lua_State *L) {
-  static const asy_packing how = {"function", 1, false};
+  const asy_packing how = {"function", 1, lua_toboolean(L, 2)};
   asy_parcel_free(asy_parcel_pack(L, 1, 1, &how));
   return 0;
 }
@@ -56,7 +57,7 @@ static int try_pack(lua_State *L) {
 
 /* Adds the preload function on the top, with its name below, where it can cross:
 ** to the list, or to the table at 'lua'. */
-static void add_preload(lua_State *L, asy_settings *s, int lua) {
+static void add_preload(lua_State *L, asy_settings *s, int lua, bool flat) {
   if (lua_type(L, -2) != LUA_TSTRING || !lua_isfunction(L, -1))
     return;
   if (lua_iscfunction(L, -1)) {
@@ -68,7 +69,8 @@ static void add_preload(lua_State *L, asy_settings *s, int lua) {
   }
   lua_pushcfunction(L, try_pack);
   lua_pushvalue(L, -2);
-  if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+  lua_pushboolean(L, flat);
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
     lua_pop(L, 1);
     return;
   }
@@ -79,12 +81,12 @@ static void add_preload(lua_State *L, asy_settings *s, int lua) {
 
 
 /* Takes what is in package.preload, on the top. */
-static void take_preload(lua_State *L, asy_settings *s) {
-  static const asy_packing how = {"preload", 1, false};
+static void take_preload(lua_State *L, asy_settings *s, bool flat) {
+  const asy_packing how = {"preload", 1, flat};
   int from = lua_gettop(L), lua = from + 1;
   lua_newtable(L);
   for (lua_pushnil(L); lua_next(L, from) != 0; lua_pop(L, 1))
-    add_preload(L, s, lua);
+    add_preload(L, s, lua, flat);
   lua_pushnil(L);
   if (lua_next(L, lua) != 0) {
     lua_pop(L, 2);
@@ -94,7 +96,7 @@ static void take_preload(lua_State *L, asy_settings *s) {
 }
 
 
-void asy_settings_take(lua_State *L, asy_settings *s) {
+void asy_settings_take(lua_State *L, asy_settings *s, bool flat) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   if (lua_getfield(L, -1, LUA_LOADLIBNAME) == LUA_TTABLE) {
     s->path = copy_field(L, "path");
@@ -102,7 +104,7 @@ void asy_settings_take(lua_State *L, asy_settings *s) {
   }
   lua_pop(L, 2);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-  take_preload(L, s);
+  take_preload(L, s, flat);
   lua_pop(L, 1);
 }
 
@@ -145,16 +147,21 @@ void asy_settings_apply(lua_State *L, const asy_settings *s) {
     lua_pushcfunction(L, p->open);
     lua_setfield(L, -2, p->name);
   }
-  if (s->preload != NULL) {
-    asy_parcel_unpack(L, s->preload);
-    for (lua_pushnil(L); lua_next(L, -2) != 0;) {
-      lua_pushvalue(L, -2);
-      lua_insert(L, -2);
-      lua_rawset(L, -5);
-    }
-    lua_pop(L, 1);
-  }
   lua_pop(L, 1);
+  if (s->preload != NULL)
+    asy_settings_preload(L, s->preload);
+}
+
+
+void asy_settings_preload(lua_State *L, const asy_parcel *p) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  asy_parcel_unpack(L, p);
+  for (lua_pushnil(L); lua_next(L, -2) != 0;) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -5);
+  }
+  lua_pop(L, 2);
 }
 
 
@@ -168,6 +175,8 @@ void asy_settings_free(asy_settings *s) {
   }
   asy_parcel_free(s->preload);
   asy_parcel_free(s->initializer);
+  free(s->executable);
+  free(s->code);
 }
 
 /* }====== */

@@ -19,15 +19,19 @@ typedef struct asy_settings {
   asy_parcel *preload;     /* a table of Lua functions from there, or NULL */
   asy_parcel *initializer; /* what each worker calls first, or NULL */
   bool immune;             /* running jobs are not interrupted */
+  char *executable;        /* of worker processes, or NULL, */
+  char *code;              /* and what it runs */
   char name[16];           /* of the threads */
 } asy_settings;
 
-/* Fills in 'path', 'cpath' and the preloads from the calling state. May raise;
-** what is there by then is for asy_settings_free. */
-void asy_settings_take(lua_State *L, asy_settings *s);
+/* Fills in 'path', 'cpath' and the preloads from the calling state; 'flat' for
+** other processes, where there are no C functions. May raise; what is there by
+** then is for asy_settings_free. */
+void asy_settings_take(lua_State *L, asy_settings *s, bool flat);
 
-/* Makes them the state's. May raise. */
+/* Makes them the state's; those of the preload parcel only. Both may raise. */
 void asy_settings_apply(lua_State *L, const asy_settings *s);
+void asy_settings_preload(lua_State *L, const asy_parcel *p);
 
 void asy_settings_free(asy_settings *s);
 

@@ -198,6 +198,8 @@ static int sigint_begin(lua_State *L) {
     asy_worker_begin(L, loop, 2);
     return 0;
   }
+  if (rt->served)
+    return 0;
   slot = asy_pin(L, rt, 2);
   if (atomic_flag_test_and_set(&owned)) {
     asy_unpin(L, rt, &slot);

@@ -8,24 +8,17 @@
 #include "core.h"
 #include "error.h"
 #include "pin.h"
-#include "traceback.h"
-
-static const char traceback_key = 0; /* of the error that was raised last */
+#include "work.h"
 
 
 /* {====== Being interrupted ====== */
 
-static asy_asked asked(const asy_worker *w) {
-  return (asy_asked)__atomic_load_n(&w->asked, __ATOMIC_ACQUIRE);
-}
-
-
 static bool is_asked(const asy_worker *w) {
-  return asked(w) != ASY_ASKED_NOTHING;
+  return asy_worker_asked(w) != ASY_ASKED_NOTHING;
 }
 
 
-void asy_worker_ask(asy_worker *w, asy_asked what) {
+static void worker_ask(asy_worker *w, asy_asked what) {
   __atomic_store_n(&w->asked, (int)what, __ATOMIC_RELEASE);
   if (w->block != NULL)
     asy_block_interrupt(w->block);
@@ -58,7 +51,7 @@ static void raise_hook(lua_State *L, lua_Debug *ar) {
   asy_rt *rt = asy_rt_of(L);
   asy_worker *w = rt->worker;
   (void)ar;
-  if ((asked(w) == ASY_ASKED_TO_END && !is_driver(w, L)) ||
+  if ((asy_worker_asked(w) == ASY_ASKED_TO_END && !is_driver(w, L)) ||
       (asy_trap_sprung(&w->trap, L) && is_asked(w)))
     raise_interrupted(L, rt);
 }
@@ -79,13 +72,13 @@ static void end_all(asy_worker *w, asy_loop *running) {
 
 
 /* A loop that runs there is told first; the code only when that was in vain. */
-void asy_worker_interrupted(asy_thread *t) {
+static void worker_interrupted(asy_thread *t) {
   asy_worker *w = asy_of(t, asy_worker, thread);
   asy_loop *running;
   if (w->rt == NULL || !is_asked(w))
     return;
   running = w->rt->running;
-  if (asked(w) == ASY_ASKED_TO_END) {
+  if (asy_worker_asked(w) == ASY_ASKED_TO_END) {
     end_all(w, running);
   } else if (running != NULL && running->engine != NULL && !w->told) {
     w->told = true;
@@ -103,7 +96,7 @@ static void interrupt_run(lua_State *L, asy_ready *e) {
   asy_worker *w = loop->rt->worker;
   if (!is_asked(w))
     return;
-  if (asked(w) == ASY_ASKED_ONCE && w->loop == loop &&
+  if (asy_worker_asked(w) == ASY_ASKED_ONCE && w->loop == loop &&
       w->main->fut.state == ASY_PENDING) {
     asy_future_cancel(&w->main->fut);
     return;
@@ -154,7 +147,7 @@ void asy_worker_end(lua_State *L, asy_loop *loop) {
   w->loop = NULL;
   w->main = NULL;
   asy_unpin(L, loop->rt, &w->slot);
-  if (asked(w) == ASY_ASKED_TO_END)
+  if (asy_worker_asked(w) == ASY_ASKED_TO_END)
     asy_trap_setall(L, raise_hook);
 }
 
@@ -177,16 +170,6 @@ static int open_state(lua_State *L) {
 }
 
 
-static int initialize(lua_State *L) {
-  const asy_worker *w = (const asy_worker *)lua_touserdata(L, 1);
-  lua_settop(L, 0);
-  asy_parcel_unpack(L, w->pool->settings.initializer);
-  asy_settings_resolve(L, 1);
-  lua_call(L, 0, 0);
-  return 0;
-}
-
-
 static void set_block(asy_worker *w, struct asy_block *block) {
   uv_mutex_lock(&w->pool->mutex);
   w->block = block;
@@ -194,7 +177,7 @@ static void set_block(asy_worker *w, struct asy_block *block) {
 }
 
 
-void asy_worker_close(asy_worker *w) {
+static void worker_close(asy_worker *w) {
   lua_State *L = w->L;
   if (L == NULL)
     return;
@@ -208,96 +191,6 @@ void asy_worker_close(asy_worker *w) {
 
 
 /* {====== The job ====== */
-
-/* The message handler: keeps the traceback, where there is one to be had. */
-static int keep_traceback(lua_State *L) {
-  lua_settop(L, 1);
-  asy_error_nonil(L);
-  if (!asy_error_is(L, asy_rt_of(L), 1, ASY_CANCELLED_ERROR)) {
-    asy_traceback(L, L, 1, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
-  }
-  lua_settop(L, 1);
-  return 1;
-}
-
-
-/* Packs the first 'count' values as what the job gives. An interruption may come
-** even as the function that calls this returns, and then there is another. */
-static void give(lua_State *L, asy_job *j, int count, const asy_packing *how) {
-  asy_parcel *p = asy_parcel_pack(L, 1, count, how);
-  asy_parcel_free(j->got);
-  j->got = p;
-}
-
-
-/* Does the work; the job is the argument. */
-static int run_job(lua_State *L) {
-  static const asy_packing how = {"result", 1, false};
-  asy_job *j = (asy_job *)lua_touserdata(L, 1);
-  int n;
-  lua_settop(L, 0);
-  n = asy_parcel_unpack(L, j->given);
-  asy_settings_resolve(L, 1);
-  lua_call(L, n - 1, LUA_MULTRET);
-  give(L, j, lua_gettop(L), &how);
-  return 0;
-}
-
-
-/* Packs the error, the first argument, and its traceback into the job. */
-static int pack_error(lua_State *L) {
-  static const asy_packing how = {"error", 1, false};
-  asy_job *j = (asy_job *)lua_touserdata(L, 2);
-  lua_settop(L, 1);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &traceback_key);
-  give(L, j, 2, &how);
-  lua_pushnil(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
-  return 0;
-}
-
-
-/* Replaces the error, the first argument, by one that can cross; the second
-** says why it cannot. */
-static int describe_error(lua_State *L) {
-  asy_error_push(L, asy_rt_of(L), ASY_RUNTIME_ERROR, "%s (%s)",
-                 asy_error_text(L, 1), asy_error_text(L, 2));
-  return 1;
-}
-
-
-/* Fails the job with the error on the top. */
-static void fail_job(lua_State *L, asy_job *j) {
-  int err = lua_gettop(L);
-  j->outcome = ASY_JOB_FAILED;
-  asy_parcel_free(j->got);
-  j->got = NULL;
-  lua_pushcfunction(L, pack_error);
-  lua_pushvalue(L, err);
-  lua_pushlightuserdata(L, j);
-  if (lua_pcall(L, 2, 0, 0) == LUA_OK)
-    return;
-  lua_pushcfunction(L, describe_error);
-  lua_insert(L, err);
-  if (lua_pcall(L, 2, 1, 0) != LUA_OK)
-    return;
-  lua_pushcfunction(L, pack_error);
-  lua_insert(L, -2);
-  lua_pushlightuserdata(L, j);
-  lua_pcall(L, 2, 0, 0);
-}
-
-
-/* Calls the function with the light userdata as its argument. */
-static bool call_protected(lua_State *L, lua_CFunction f, void *arg) {
-  lua_settop(L, 0);
-  lua_pushcfunction(L, keep_traceback);
-  lua_pushcfunction(L, f);
-  lua_pushlightuserdata(L, arg);
-  return lua_pcall(L, 1, 0, 1) == LUA_OK;
-}
-
 
 /* A worker whose initializer fails is none, unless that was interrupted. */
 static bool make_state(asy_worker *w, asy_job *j) {
@@ -313,34 +206,28 @@ static bool make_state(asy_worker *w, asy_job *j) {
   if (ok)
     set_block(w, w->rt->block);
   if (ok && w->pool->settings.initializer != NULL) {
-    ok = call_protected(L, initialize, w);
-    if (!ok) {
-      fail_job(L, j);
-      if (!is_asked(w))
-        j->outcome = ASY_JOB_BROKEN;
-    }
+    ok = asy_work_initialize(L, w->pool->settings.initializer, j);
+    if (!ok && !is_asked(w))
+      j->outcome = ASY_JOB_BROKEN;
   }
   if (!ok)
-    asy_worker_close(w);
+    worker_close(w);
   return ok;
 }
 
 
-void asy_worker_run(asy_worker *w, asy_job *j) {
+static void worker_run(asy_worker *w, asy_job *j) {
   if (w->L == NULL && !make_state(w, j))
     return;
   if (is_asked(w)) {
     j->outcome = ASY_JOB_FAILED;
     return;
   }
-  if (call_protected(w->L, run_job, j))
-    j->outcome = ASY_JOB_RETURNED;
-  else
-    fail_job(w->L, j);
+  asy_work_do(w->L, j);
 }
 
 
-void asy_worker_rest(asy_worker *w) {
+static void worker_rest(asy_worker *w) {
   lua_State *L = w->L;
   __atomic_store_n(&w->asked, (int)ASY_ASKED_NOTHING, __ATOMIC_RELEASE);
   w->told = false;
@@ -350,7 +237,16 @@ void asy_worker_rest(asy_worker *w) {
   asy_block_resume(w->rt->block);
   if (w->loop != NULL) /* interrupted before it could say that it is over */
     asy_worker_end(L, w->loop);
-  lua_settop(L, 0);
+  asy_work_rest(L);
 }
+
+const asy_worker_ops asy_worker_threads = {
+    .size = sizeof(asy_worker),
+    .run = worker_run,
+    .rest = worker_rest,
+    .close = worker_close,
+    .ask = worker_ask,
+    .interrupted = worker_interrupted,
+};
 
 /* }====== */

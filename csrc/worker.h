@@ -9,13 +9,6 @@
 #include "task.h"
 #include "trap.h"
 
-/* What is asked of a worker that has a job. */
-typedef enum asy_asked {
-  ASY_ASKED_NOTHING,
-  ASY_ASKED_ONCE,  /* an interruption, which the job may catch */
-  ASY_ASKED_TO_END /* interruptions without end */
-} asy_asked;
-
 typedef struct asy_worker {
   asy_thread thread;
   asy_list link; /* in the pool's list of workers */
@@ -33,20 +26,11 @@ typedef struct asy_worker {
   uint32_t slot;  /* and the pin of that */
 } asy_worker;
 
-/* What the job does; its outcome and 'got' are set. */
-void asy_worker_run(asy_worker *w, asy_job *j);
+extern const asy_worker_ops asy_worker_threads;
 
-/* The job has ended: what was asked of it is over. */
-void asy_worker_rest(asy_worker *w);
-
-/* Closes its state. */
-void asy_worker_close(asy_worker *w);
-
-/* Interrupts the running job; called with the pool's mutex held. */
-void asy_worker_ask(asy_worker *w, asy_asked what);
-
-/* What is called in the thread then, in a signal handler. */
-void asy_worker_interrupted(asy_thread *t);
+static inline asy_asked asy_worker_asked(const asy_worker *w) {
+  return (asy_asked)__atomic_load_n(&w->asked, __ATOMIC_ACQUIRE);
+}
 
 /* asyncio.run begins or ends in a worker: the main task is what an interruption
 ** cancels. The first may raise. */

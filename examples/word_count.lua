@@ -1,7 +1,7 @@
 -- Counts the words of a large file on all cores: each job takes a piece of it,
 -- and what they found is added up as it comes.
 --
---   word_count.lua [--workers N] [--size MIB] [FILE]
+--   word_count.lua [--workers N | --processes N] [--size MIB] [FILE]
 --
 -- Without a file one is written, of that size. A line shows how far it is.
 
@@ -14,9 +14,10 @@ local options = require "shared.options"
 local terminal = require "shared.terminal"
 
 local USAGE <const> = [[
-usage: lua5.4 word_count.lua [--workers N] [--size MIB] [FILE]
-  --workers N   threads; as many as there are cores
-  --size MIB    how large a file to write where none is given; 16
+usage: lua5.4 word_count.lua [--workers N | --processes N] [--size MIB] [FILE]
+  --workers N    threads; as many as there are cores
+  --processes N  processes, in their place
+  --size MIB     how large a file to write where none is given; 16
 ]]
 
 local PIECE <const> = 1 << 20
@@ -24,6 +25,7 @@ local PIECE <const> = 1 << 20
 local function parse(arguments)
   return options.parse(arguments, {
     ["--workers"] = options.integer("workers", 1, 1000),
+    ["--processes"] = options.integer("processes", 1, 1000),
     ["--size"] = options.integer("size", 1, 10000),
     WORD = function(opts, word)
       opts.file = word
@@ -95,7 +97,8 @@ local function progress(look, done, all)
 end
 
 local function count(opts, name, look)
-  local pool <close> = asyncio.ThreadPoolExecutor(opts.workers)
+  local pool <close> = opts.processes and asyncio.ProcessPoolExecutor(opts.processes)
+    or asyncio.ThreadPoolExecutor(opts.workers)
   local names <const>, froms <const>, sizes <const> = pieces(name)
   local total, done = {}, 0
   for counts in pool:map(count_words, names, froms, sizes) do
@@ -141,7 +144,8 @@ local function main(opts)
     os.remove(name)
   end
   print_most_frequent(total, 10)
-  io.stderr:write(("%.2f s with %d workers\n"):format(seconds, opts.workers))
+  local workers <const> = opts.processes or opts.workers
+  io.stderr:write(("%.2f s with %d workers\n"):format(seconds, workers))
 end
 
 asyncio.run(main, options.read("word_count.lua", USAGE, parse))

@@ -156,7 +156,6 @@ end)
 local class_names <const> = {
   datagrams = "DatagramTransport",
   errors = "ExceptionGroup",
-  executor = "ThreadPoolExecutor",
   group = "TaskGroup",
   loop = "EventLoop",
 }

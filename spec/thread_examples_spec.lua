@@ -37,6 +37,13 @@ describe("word_count.lua", function()
     assert.are.equal(10, seen)
   end)
 
+  it("counts the same in processes", function()
+    local name <const> = write_words(200000)
+    local out = run("word_count.lua", { name })
+    assert.are.equal(out, (run("word_count.lua", { "--processes", "2", name })))
+    os.remove(name)
+  end)
+
   it("writes a file where there is none", function()
     local out = run("word_count.lua", { "--size", "1" })
     assert.matches("^%d+ words, 512 different ones\n", out)
@@ -45,6 +52,7 @@ describe("word_count.lua", function()
   it("explains itself", function()
     program.check_usage("word_count.lua", {
       ["--workers takes an integer from 1 to 1000, not 'x'"] = { "--workers", "x" },
+      ["--processes takes an integer from 1 to 1000, not '0'"] = { "--processes", "0" },
     })
   end)
 end)

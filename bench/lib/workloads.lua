@@ -38,7 +38,7 @@ return {
   {name = "executor", n = 20000, reps = 5, on = set "asyncio cpython uvloop",
     title = "empty jobs for two threads, all at once"},
   {name = "processes", n = 2000, reps = 5, on = set "asyncio cpython uvloop",
-    title = "empty jobs, one after the other: for two processes, in Lua two threads"},
+    title = "empty jobs for two processes, one after the other"},
   {name = "onejob", n = 20000000, reps = 5, on = set "asyncio",
     title = "a job that computes"},
   {name = "twojobs", n = 20000000, reps = 5, on = set "asyncio",

@@ -251,7 +251,7 @@ function workloads.executor(n)
 end
 
 function workloads.processes(n)
-  local pool <close> = asyncio.ThreadPoolExecutor(2)
+  local pool <close> = asyncio.ProcessPoolExecutor(2)
   pool:submit(nothing):await()
   local start = now()
   for _ = 1, n do

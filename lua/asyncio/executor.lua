@@ -224,12 +224,11 @@ local function wait_for_workers(pool)
   core.executor_join(pool)
 end
 
-local ThreadPoolExecutor <const> = core.ThreadPoolExecutor
-local methods <const> = getmetatable(ThreadPoolExecutor).__index
+local methods <const> = {}
 
 local function check_self(pool, method)
-  if not core.isinstance(pool, ThreadPoolExecutor) then
-    local text = "bad argument #1 to '%s' (asyncio.ThreadPoolExecutor expected, got %s)"
+  if not core.isinstance(pool, core.Executor) then
+    local text = "bad argument #1 to '%s' (asyncio.Executor expected, got %s)"
     error(text:format(method, type(pool)), 3)
   end
 end
@@ -248,6 +247,13 @@ function methods.shutdown(pool, options)
   core.executor_stop(pool, options and options.cancel_futures)
   if not options or options.wait ~= false then
     wait_for_workers(pool)
+  end
+end
+
+for _, class in ipairs { core.Executor, core.ThreadPoolExecutor, core.ProcessPoolExecutor } do
+  local class_methods <const> = getmetatable(class).__index
+  for name, method in pairs(methods) do
+    class_methods[name] = method
   end
 end
 

@@ -105,6 +105,8 @@ return {
 
   -- threads
   to_thread = core.to_thread,
+  Executor = core.Executor,
+  ProcessPoolExecutor = core.ProcessPoolExecutor,
   ThreadPoolExecutor = core.ThreadPoolExecutor,
   cpu_count = core.cpu_count,
 

@@ -112,6 +112,19 @@ local function threads()
   assert(tostring(pool) ~= "" and pool:statistics().max_workers == 2)
 end
 
+local function worker_processes()
+  local options <const> = { max_workers = 1, name = "everything", initializer = quiet }
+  for _, executable in ipairs { "false", "/nowhere" } do
+    options.executable = executable
+    local pool <close> = asyncio.ProcessPoolExecutor(options)
+    local future = pool:submit(quiet, { { "nested" } })
+    assert(not asyncio.pcall(future.await, future))
+    assert(tostring(pool) ~= "")
+  end
+  local pool = asyncio.ProcessPoolExecutor(1)
+  assert(not asyncio.pcall(pool.submit, pool, quiet, pool))
+end
+
 local function groups()
   local function fail()
     asyncio.sleep(0)
@@ -667,6 +680,7 @@ local parts <const> = {
   crossing,
   channels,
   threads,
+  worker_processes,
   contexts,
   coroutines,
   callbacks,

@@ -24,6 +24,32 @@ function asyncio.to_thread(fn, ...) end
 ---@return integer
 function asyncio.cpu_count() end
 
+-- The class of both kinds of pools. As concurrent.futures.Executor.
+---@class asyncio.Executor: asyncio.Class
+asyncio.Executor = {}
+
+-- As Executor.submit.
+---@param fn function|string
+---@param ... any
+---@return asyncio.Future
+function asyncio.Executor:submit(fn, ...) end
+
+-- An iterator over the results of fn for all items, in order. As Executor.map.
+---@param fn function|string
+---@param list table|function
+---@param ... table|function more lists, then {chunksize: integer?, buffersize: integer?}
+---@return fun(): any ...
+function asyncio.Executor:map(fn, list, ...) end
+
+-- As Executor.shutdown.
+---@async
+---@param options? {wait: boolean?, cancel_futures: boolean?}
+function asyncio.Executor:shutdown(options) end
+
+-- What it is like at the moment.
+---@return {max_workers: integer, workers: integer, running: integer, queued: integer}
+function asyncio.Executor:statistics() end
+
 ---@class asyncio.ThreadPoolOptions
 ---@field max_workers? integer default: cpu_count()
 ---@field initializer? function|string called first in each state
@@ -32,31 +58,17 @@ function asyncio.cpu_count() end
 
 -- A pool of threads, each with a Lua state of its own; a `<close>` variable shuts
 -- it down. As concurrent.futures.ThreadPoolExecutor.
----@class asyncio.ThreadPoolExecutor: asyncio.Class
+---@class asyncio.ThreadPoolExecutor: asyncio.Executor
 ---@overload fun(options?: integer|asyncio.ThreadPoolOptions): asyncio.ThreadPoolExecutor
 asyncio.ThreadPoolExecutor = {}
 
--- As Executor.submit.
----@param fn function|string
----@param ... any
----@return asyncio.Future
-function asyncio.ThreadPoolExecutor:submit(fn, ...) end
+---@class asyncio.ProcessPoolOptions: asyncio.ThreadPoolOptions
+---@field executable? string the Lua interpreter; default: the program that runs
 
--- An iterator over the results of fn for all items, in order. As Executor.map.
----@param fn function|string
----@param list table|function
----@param ... table|function more lists, then {chunksize: integer?, buffersize: integer?}
----@return fun(): any ...
-function asyncio.ThreadPoolExecutor:map(fn, list, ...) end
-
--- As Executor.shutdown.
----@async
----@param options? {wait: boolean?, cancel_futures: boolean?}
-function asyncio.ThreadPoolExecutor:shutdown(options) end
-
--- What it is like at the moment.
----@return {max_workers: integer, workers: integer, running: integer, queued: integer}
-function asyncio.ThreadPoolExecutor:statistics() end
+-- The same of processes. As concurrent.futures.ProcessPoolExecutor.
+---@class asyncio.ProcessPoolExecutor: asyncio.Executor
+---@overload fun(options?: integer|asyncio.ProcessPoolOptions): asyncio.ProcessPoolExecutor
+asyncio.ProcessPoolExecutor = {}
 
 -- Carries values between Lua states: a call waits by suspending the task where a
 -- loop runs, else in its whole thread. Crosses as itself. As a loop over what

@@ -1,0 +1,131 @@
+/*
+** What is done with a job in the Lua state of a worker, be that a thread's or a
+** process'. It gets and gives parcels.
+*/
+#include "work.h"
+
+#include "error.h"
+#include "settings.h"
+#include "traceback.h"
+
+static const char traceback_key = 0; /* of the error that was raised last */
+
+
+/* The message handler: keeps the traceback, where there is one to be had. */
+static int keep_traceback(lua_State *L) {
+  lua_settop(L, 1);
+  asy_error_nonil(L);
+  if (!asy_error_is(L, asy_rt_of(L), 1, ASY_CANCELLED_ERROR)) {
+    asy_traceback(L, L, 1, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
+  }
+  lua_settop(L, 1);
+  return 1;
+}
+
+
+/* Packs the first 'count' values as what the job gives. An interruption may come
+** even as the function that calls this returns, and then there is another. */
+static void give(lua_State *L, asy_job *j, int count, const char *what) {
+  const asy_packing how = {what, 1, j->flat};
+  asy_parcel *p = asy_parcel_pack(L, 1, count, &how);
+  asy_parcel_free(j->got);
+  j->got = p;
+}
+
+
+/* Does the work; the job is the argument. */
+static int run_job(lua_State *L) {
+  asy_job *j = (asy_job *)lua_touserdata(L, 1);
+  int n;
+  lua_settop(L, 0);
+  n = asy_parcel_unpack(L, j->given);
+  asy_settings_resolve(L, 1);
+  lua_call(L, n - 1, LUA_MULTRET);
+  give(L, j, lua_gettop(L), "result");
+  return 0;
+}
+
+
+/* Packs the error, the first argument, and its traceback into the job. */
+static int pack_error(lua_State *L) {
+  asy_job *j = (asy_job *)lua_touserdata(L, 2);
+  lua_settop(L, 1);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &traceback_key);
+  give(L, j, 2, "error");
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
+  return 0;
+}
+
+
+/* Replaces the error, the first argument, by one that can cross; the second
+** says why it cannot. */
+static int describe_error(lua_State *L) {
+  asy_error_push(L, asy_rt_of(L), ASY_RUNTIME_ERROR, "%s (%s)",
+                 asy_error_text(L, 1), asy_error_text(L, 2));
+  return 1;
+}
+
+
+/* Fails the job with the error on the top. */
+static void fail_job(lua_State *L, asy_job *j) {
+  int err = lua_gettop(L);
+  j->outcome = ASY_JOB_FAILED;
+  asy_parcel_free(j->got);
+  j->got = NULL;
+  lua_pushcfunction(L, pack_error);
+  lua_pushvalue(L, err);
+  lua_pushlightuserdata(L, j);
+  if (lua_pcall(L, 2, 0, 0) == LUA_OK)
+    return;
+  lua_pushcfunction(L, describe_error);
+  lua_insert(L, err);
+  if (lua_pcall(L, 2, 1, 0) != LUA_OK)
+    return;
+  lua_pushcfunction(L, pack_error);
+  lua_insert(L, -2);
+  lua_pushlightuserdata(L, j);
+  lua_pcall(L, 2, 0, 0);
+}
+
+
+/* Calls the function with the light userdata as its argument. */
+static bool call_protected(lua_State *L, lua_CFunction f, void *arg) {
+  lua_settop(L, 0);
+  lua_pushcfunction(L, keep_traceback);
+  lua_pushcfunction(L, f);
+  lua_pushlightuserdata(L, arg);
+  return lua_pcall(L, 1, 0, 1) == LUA_OK;
+}
+
+
+static int initialize(lua_State *L) {
+  const asy_parcel *p = (const asy_parcel *)lua_touserdata(L, 1);
+  lua_settop(L, 0);
+  asy_parcel_unpack(L, p);
+  asy_settings_resolve(L, 1);
+  lua_call(L, 0, 0);
+  return 0;
+}
+
+
+bool asy_work_initialize(lua_State *L, const asy_parcel *p, asy_job *j) {
+  if (call_protected(L, initialize, (void *)(uintptr_t)p))
+    return true;
+  fail_job(L, j);
+  return false;
+}
+
+
+void asy_work_do(lua_State *L, asy_job *j) {
+  if (call_protected(L, run_job, j))
+    j->outcome = ASY_JOB_RETURNED;
+  else
+    fail_job(L, j);
+}
+
+
+void asy_work_rest(lua_State *L) {
+  lua_settop(L, 0);
+}
