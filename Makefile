@@ -266,7 +266,7 @@ valgrind: all host ## the specs under valgrind, leaks fatal
 run-valgrind:
 	@G_SLICE=always-malloc $(VALGRIND) --quiet --leak-check=full \
 	  --errors-for-leak-kinds=definite,indirect --error-exitcode=99 \
-	  --keep-debuginfo=yes $(HOST) .ci/specs.lua $(ARGS) $(SPEC)
+	  --keep-debuginfo=yes --child-silent-after-fork=yes $(HOST) .ci/specs.lua $(ARGS) $(SPEC)
 
 gcstress: all ## the specs under the most eager collectors
 	@status=0; for mode in incremental generational; do \
