@@ -463,7 +463,8 @@ local function signals()
 end
 
 local function files()
-  local fs, path = asyncio.fs, "build/everything.tmp" -- one that may stay behind
+  -- one that may stay behind, and that no other run has at the same time
+  local fs, path = asyncio.fs, "build/everything" .. (os.getenv "SWEEP_JOB" or "") .. ".tmp"
   fs.write_file(path, "one\n")
   fs.write_file(path, "one\ntwo\n", { atomic = true })
   for name, kind in fs.scandir("spec/host", { recursive = true }) do

@@ -56,8 +56,13 @@ static void silence(void) {
 }
 
 
-static void run_child(const sweep *s, report *r, long k) {
+/* The job's number is for scripts that need names of their own for files. */
+static void run_child(const sweep *s, int job, long k) {
+  report *r = &s->reports[job];
+  char number[8];
   bool ok;
+  snprintf(number, sizeof number, "%d", job);
+  setenv("SWEEP_JOB", number, 1);
   if (!s->plan->verbose)
     silence();
   alarm(HANG_SECONDS);
@@ -76,7 +81,7 @@ static void start(sweep *s, int job, long k) {
   s->ks[job] = k;
   s->pids[job] = fork();
   if (s->pids[job] == 0)
-    run_child(s, &s->reports[job], k);
+    run_child(s, job, k);
   if (s->pids[job] < 0) {
     perror("fork");
     exit(EXIT_FAILURE);
