@@ -161,6 +161,7 @@ build = {
     ["asyncio.exception_group"] = "lua/asyncio/exception_group.lua",
     ["asyncio.executor"] = "lua/asyncio/executor.lua",
     ["asyncio.from_callback"] = "lua/asyncio/from_callback.lua",
+    ["asyncio.sendfile"] = "lua/asyncio/sendfile.lua",
     ["asyncio.fs"] = "lua/asyncio/fs.lua",
     ["asyncio.luasocket"] = "lua/asyncio/luasocket.lua",
     ["asyncio.luasocket_object"] = "lua/asyncio/luasocket_object.lua",

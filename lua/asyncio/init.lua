@@ -90,6 +90,7 @@ return {
   start_unix_server = core.start_unix_server,
   pipe = core.pipe,
   socketpair = core.socketpair,
+  sendfile = require "asyncio.sendfile",
   stdin = core.stdin,
   stdout = core.stdout,
   stderr = core.stderr,

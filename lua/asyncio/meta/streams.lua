@@ -88,6 +88,16 @@ function asyncio.pipe(options) end
 ---@return asyncio.StreamWriter writer2
 function asyncio.socketpair(options) end
 
+-- Sends a part of a file through a stream, at the pace of who receives it. The
+-- file's position is then behind what was sent. Raises OSError, RuntimeError when
+-- no loop runs. As loop.sendfile.
+---@param writer asyncio.StreamWriter
+---@param file asyncio.File
+---@param offset? integer # where to begin, counted from 0: the default
+---@param count? integer # how many bytes, at least 1; to the end when missing
+---@return integer sent # how many bytes these were: fewer where the file ends
+function asyncio.sendfile(writer, file, offset, count) end
+
 -- Standard input, whatever it is; the same reader at each call while a loop
 -- lives. Raises OSError, RuntimeError when no loop runs.
 ---@return asyncio.StreamReader
