@@ -183,11 +183,35 @@ static void engine_alarm(uv_timer_t *h) {
 }
 
 
+static void interrupt_run(lua_State *L, asy_ready *e) {
+  asy_loop *loop = asy_of(e, asy_loop, interrupt);
+  if (loop->interrupter != NULL)
+    loop->interrupter->run(L, loop);
+}
+
+
+static void interrupt_fail(lua_State *L, asy_ready *e) {
+  asy_loop_fail(L, asy_of(e, asy_loop, interrupt));
+}
+
+
+static void interrupt_drop(lua_State *L, asy_ready *e) {
+  (void)L;
+  (void)e;
+}
+
+
+static const asy_ready_ops interrupt_ops = {interrupt_run, interrupt_fail,
+                                            interrupt_drop};
+
+
 /* The poll has ended: the drain follows. */
 static void engine_woken(uv_async_t *h) {
   asy_loop *loop = ((asy_engine *)h->data)->loop;
-  if (loop->woken != NULL)
-    loop->woken(loop);
+  if (loop->interrupter == NULL || !loop->interrupter->due(loop))
+    return;
+  loop->interrupt.ops = &interrupt_ops;
+  asy_loop_ready(loop, &loop->interrupt);
 }
 
 

@@ -86,7 +86,7 @@ static asy_loop *loop_new(lua_State *L, asy_rt *rt) {
   asy_queue_init(&loop->ready);
   asy_queue_init(&loop->turn);
   loop->slow = 0.1;
-  loop->woken = rt->woken;
+  loop->interrupter = rt->interrupter;
   loop->debug = asy_debug_env();
   lua_newtable(L);
   lua_setiuservalue(L, -2, ASY_LOOP_DATA);

@@ -30,6 +30,15 @@ typedef struct asy_engine {
   struct asy_loop *loop;
 } asy_engine;
 
+/* What interrupts a loop from outside: Ctrl-C, or whoever cancels the job of a
+** worker. */
+typedef struct asy_interrupter {
+  /* The loop woke up: whether it is to be interrupted. Runs no Lua. */
+  bool (*due)(struct asy_loop *loop);
+  /* Interrupts it, in the next turn. What it raises leaves run_*. */
+  void (*run)(lua_State *L, struct asy_loop *loop);
+} asy_interrupter;
+
 typedef struct asy_loop {
   asy_rt *rt;
   uint8_t kind;
@@ -43,10 +52,10 @@ typedef struct asy_loop {
   asy_queue turn;         /* what is left of this turn */
   asy_engine *engine;     /* NULL once closed */
   asy_ready *entry;       /* the entry that runs now */
-  asy_ready interrupt;    /* of a second Ctrl-C, or of a worker's job */
+  asy_ready interrupt;    /* runs the interrupter */
   struct asy_shared *ref; /* what other states share of it, or NULL */
-  struct asy_inbox *inbox;          /* for other threads (inbox.h), or NULL */
-  void (*woken)(struct asy_loop *); /* told of each wake-up, or NULL */
+  struct asy_inbox *inbox;            /* for other threads (inbox.h), or NULL */
+  const asy_interrupter *interrupter; /* or NULL */
   lua_State *L;    /* the thread that called run_*, while it runs */
   uint32_t tasks;  /* unfinished tasks */
   lua_Number slow; /* slow_callback_duration, in seconds */

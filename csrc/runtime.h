@@ -113,12 +113,12 @@ typedef struct asy_rt {
   struct asy_block *block;    /* where its thread waits, or NULL (block.h) */
   void (*interrupt)(lua_State *L, struct asy_rt *rt); /* raises, when what
                               ** the thread waits for is interrupted */
-  asy_list engines;                 /* of all loops that are not closed */
-  asy_list groups;                  /* all unfinished task groups */
-  asy_list pools;                   /* pools of threads (pool.h) */
-  struct asy_worker *worker;        /* whose state this is, or NULL */
-  void (*woken)(struct asy_loop *); /* what new loops begin with as 'woken' */
-  int meta[ASY_KINDS];              /* references of the metatables */
+  asy_list engines;          /* of all loops that are not closed */
+  asy_list groups;           /* all unfinished task groups */
+  asy_list pools;            /* pools of threads (pool.h) */
+  struct asy_worker *worker; /* whose state this is, or NULL */
+  const struct asy_interrupter *interrupter; /* of new loops, or NULL */
+  int meta[ASY_KINDS];                       /* references of the metatables */
   const struct asy_future_ops *ops[ASY_KINDS]; /* of the kinds of futures */
   struct asy_gather *cancelling;     /* last in line of those to be cancelled */
   int depth;                         /* of completions that complete others */

@@ -50,11 +50,16 @@ static void raise_hook(lua_State *L, lua_Debug *ar) {
 
 /* {====== From the loop ====== */
 
-/* What has not had its effect yet: the first cancels the main task, another
-** one, or one that finds that task done, ends the run. */
-static void interrupt_run(lua_State *L, asy_ready *e) {
-  asy_loop *loop = asy_of(e, asy_loop, interrupt);
-  if (now.loop != loop || now.done >= now.count)
+/* Whether a Ctrl-C has not had its effect yet. */
+static bool interrupt_due(asy_loop *loop) {
+  return now.loop == loop && now.done < now.count;
+}
+
+
+/* The first cancels the main task, another one, or one that finds that task
+** done, ends the run. */
+static void interrupt_run(lua_State *L, asy_loop *loop) {
+  if (!interrupt_due(loop))
     return;
   if (!now.cancelled && now.task->fut.state == ASY_PENDING) {
     now.cancelled = true;
@@ -70,28 +75,7 @@ static void interrupt_run(lua_State *L, asy_ready *e) {
 }
 
 
-static void interrupt_fail(lua_State *L, asy_ready *e) {
-  asy_loop_fail(L, asy_of(e, asy_loop, interrupt));
-}
-
-
-static void interrupt_drop(lua_State *L, asy_ready *e) {
-  (void)L;
-  (void)e;
-}
-
-
-static const asy_ready_ops interrupt_ops = {interrupt_run, interrupt_fail,
-                                            interrupt_drop};
-
-
-/* The loop woke up, perhaps by a Ctrl-C. */
-static void sigint_woken(asy_loop *loop) {
-  if (now.loop != loop || now.done >= now.count)
-    return;
-  loop->interrupt.ops = &interrupt_ops;
-  asy_loop_ready(loop, &loop->interrupt);
-}
+static const asy_interrupter interrupter = {interrupt_due, interrupt_run};
 
 /* }====== */
 
@@ -211,10 +195,10 @@ static int sigint_begin(lua_State *L) {
   now.count = now.done = 0;
   trap.waits = 0;
   trap.L = NULL;
-  loop->woken = sigint_woken;
+  loop->interrupter = &interrupter;
   now.loop = loop;
   if (!take_signal()) {
-    loop->woken = NULL;
+    loop->interrupter = NULL;
     let_go(L, rt);
   }
   return 0;
@@ -237,7 +221,7 @@ static int sigint_end(lua_State *L) {
   asy_trap_unset(&trap, L, raise_hook);
   lua_pushinteger(L, now.count);
   lua_pushboolean(L, now.done < now.count);
-  loop->woken = NULL;
+  loop->interrupter = NULL;
   let_go(L, rt);
   return 2;
 }

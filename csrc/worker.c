@@ -90,9 +90,13 @@ static void worker_interrupted(asy_thread *t) {
 }
 
 
+static bool interrupt_due(asy_loop *loop) {
+  return is_asked(loop->rt->worker);
+}
+
+
 /* The loop has a turn: its main task is cancelled, or the run ends. */
-static void interrupt_run(lua_State *L, asy_ready *e) {
-  asy_loop *loop = asy_of(e, asy_loop, interrupt);
+static void interrupt_run(lua_State *L, asy_loop *loop) {
   asy_worker *w = loop->rt->worker;
   if (!is_asked(w))
     return;
@@ -107,27 +111,7 @@ static void interrupt_run(lua_State *L, asy_ready *e) {
 }
 
 
-static void interrupt_fail(lua_State *L, asy_ready *e) {
-  asy_loop_fail(L, asy_of(e, asy_loop, interrupt));
-}
-
-
-static void interrupt_drop(lua_State *L, asy_ready *e) {
-  (void)L;
-  (void)e;
-}
-
-
-static const asy_ready_ops interrupt_ops = {interrupt_run, interrupt_fail,
-                                            interrupt_drop};
-
-
-static void worker_woken(asy_loop *loop) {
-  if (!is_asked(loop->rt->worker))
-    return;
-  loop->interrupt.ops = &interrupt_ops;
-  asy_loop_ready(loop, &loop->interrupt);
-}
+static const asy_interrupter interrupter = {interrupt_due, interrupt_run};
 
 
 void asy_worker_begin(lua_State *L, asy_loop *loop, int task) {
@@ -162,7 +146,7 @@ static int open_state(lua_State *L) {
   luaL_requiref(L, "asyncio.core", luaopen_asyncio_core, 0);
   w->rt = asy_rt_of(L);
   w->rt->worker = w;
-  w->rt->woken = worker_woken;
+  w->rt->interrupter = &interrupter;
   w->rt->interrupt = block_interrupted;
   asy_block_of(L, w->rt);
   asy_settings_apply(L, &w->pool->settings);
