@@ -7,6 +7,7 @@
 #include "address.h"
 #include "error.h"
 #include "transport.h"
+#include "weak.h"
 
 #define BUSY_DELAY 0.01 /* seconds until a Unix server may accept again */
 
@@ -15,8 +16,8 @@ struct asy_connector;
 typedef struct connect_attempt {
   asy_stream s;
   uv_connect_t req;
-  asy_list link;               /* among the attempts under way */
-  struct asy_connector *owner; /* NULL once it is nobody's */
+  asy_list link;  /* among the attempts under way */
+  uint32_t owner; /* number of the connector; 0: nobody's */
   int target;
   void (*detach)(asy_handle *h); /* of the stream it becomes */
 } connect_attempt;
@@ -29,6 +30,7 @@ typedef struct connect_target {
 typedef struct asy_connector {
   asy_rt *rt;
   uint8_t kind;
+  uint32_t self; /* its number (weak.h) */
   asy_loop *loop;
   asy_task *task; /* who waits, or NULL */
   asy_timer timer;
@@ -42,11 +44,20 @@ typedef struct asy_connector {
 
 /* {====== Attempts ====== */
 
+/* The connector, or NULL when it has given the attempt up, or is collected. */
+static asy_connector *owner_of(const connect_attempt *a) {
+  return (asy_connector *)asy_weak_get(a->s.h.loop->rt, a->owner);
+}
+
+
 static void attempt_detach(asy_handle *h) {
   connect_attempt *a = (connect_attempt *)h;
-  if (a->owner != NULL && a->owner->winner == a)
-    a->owner->winner = NULL;
-  a->owner = NULL;
+  asy_connector *c = owner_of(a);
+  a->owner = 0;
+  if (c == NULL)
+    return;
+  if (c->winner == a)
+    c->winner = NULL;
   asy_list_remove(&a->link);
 }
 
@@ -116,7 +127,7 @@ static void attempt_fail(asy_connector *c, connect_attempt *a, int status) {
 
 static void attempt_done(uv_connect_t *req, int status) {
   connect_attempt *a = asy_of(req, connect_attempt, req);
-  asy_connector *c = a->owner;
+  asy_connector *c = owner_of(a);
   if (c == NULL)
     return; /* it was given up */
   if (status == 0)
@@ -169,7 +180,7 @@ static bool attempt_start(asy_connector *c) {
   int err = UV_ENOMEM;
   if (a != NULL) {
     a->target = target;
-    a->owner = c;
+    a->owner = c->self;
     a->detach = a->s.h.detach;
     a->s.h.detach = attempt_detach;
     asy_list_append(&c->attempts, &a->link);
@@ -239,6 +250,7 @@ static asy_connector *connector_new(lua_State *L, asy_task *t,
       L, t->fut.rt, ASY_CONNECTOR,
       sizeof(asy_connector) + (size_t)n * sizeof(connect_target), 0);
   asy_list_init(&c->attempts);
+  c->self = asy_weak_new(L, c->rt, -1);
   c->loop = t->fut.loop;
   c->how = *how;
   set_targets(c, to, n);
@@ -246,8 +258,16 @@ static asy_connector *connector_new(lua_State *L, asy_task *t,
 }
 
 
-static int connector_gc(lua_State *L) {
+static int connector_close(lua_State *L) {
   connector_abandon((asy_connector *)asy_checkkind(L, 1, ASY_CONNECTOR));
+  return 0;
+}
+
+
+static int connector_gc(lua_State *L) {
+  asy_connector *c = (asy_connector *)asy_checkkind(L, 1, ASY_CONNECTOR);
+  connector_abandon(c);
+  asy_weak_free(c->rt, &c->self);
   return 0;
 }
 
@@ -293,7 +313,7 @@ static int become_transport(lua_State *L, asy_connector *c, int idx) {
     return asy_error_raise(L, ASY_RUNTIME_ERROR, "the event loop closes");
   asy_transport_attach(L, t, &a->s, ASY_STREAM_BOTH);
   c->winner = NULL;
-  a->owner = NULL;
+  a->owner = 0;
   a->s.h.detach = a->detach;
   return asy_transport_wait(L, lua_gettop(L));
 }
@@ -314,7 +334,7 @@ static int connected(lua_State *L, int status, lua_KContext idx) {
     return become_transport(L, c, (int)idx);
   asy_stream_push(L, &a->s, c->how.limit);
   c->winner = NULL;
-  a->owner = NULL;
+  a->owner = 0;
   a->s.h.detach = a->detach;
   return 2;
 }
@@ -344,7 +364,7 @@ struct asy_task *asy_loop_task(lua_State *L, asy_loop *loop,
 
 void asy_connect_open(lua_State *L) {
   static const luaL_Reg meta[] = {
-      {"__close", connector_gc},
+      {"__close", connector_close},
       {"__gc", connector_gc},
       {NULL, NULL},
   };

@@ -11,17 +11,20 @@
 #include "address.h"
 #include "error.h"
 #include "req.h"
+#include "weak.h"
 
 #define MAX_HOST 256
 
 typedef struct dns_req {
   asy_req r;
-  struct asy_lookup *lookup; /* NULL when nobody wants the answer any more */
+  asy_rt *rt;
+  uint32_t lookup; /* its number; 0: nobody wants the answer any more */
 } dns_req;
 
 typedef struct asy_lookup {
   asy_rt *rt;
   uint8_t kind;
+  uint32_t self; /* its number (weak.h) */
   bool pending;
   int error;
   int n;
@@ -73,7 +76,7 @@ static void keep_answer(asy_lookup *l, dns_req *req, int status) {
 
 
 static void req_done(dns_req *req, int status) {
-  asy_lookup *l = req->lookup;
+  asy_lookup *l = (asy_lookup *)asy_weak_get(req->rt, req->lookup);
   asy_task *t;
   asy_req_ended(&req->r);
   if (l == NULL) {
@@ -113,7 +116,8 @@ static void req_begun(asy_lookup *l, dns_req *req, int err, bool ended) {
     keep_answer(l, req, 0);
   } else {
     asy_req_started(&req->r);
-    req->lookup = l;
+    req->rt = l->rt;
+    req->lookup = l->self;
     l->req = req;
     l->pending = true;
   }
@@ -123,7 +127,7 @@ static void req_begun(asy_lookup *l, dns_req *req, int err, bool ended) {
 /* The request goes on by itself if it cannot be cancelled. */
 static void lookup_abandon(asy_lookup *l) {
   if (l->pending) {
-    l->req->lookup = NULL;
+    l->req->lookup = 0;
     uv_cancel(&l->req->r.uv.any);
     l->req = NULL;
   }
@@ -152,6 +156,7 @@ static asy_lookup *lookup_new(lua_State *L, asy_rt *rt, const asy_wait *how,
   size_t length = strlen(what);
   asy_lookup *l =
       (asy_lookup *)asy_new(L, rt, ASY_LOOKUP, sizeof(asy_lookup), 0);
+  l->self = asy_weak_new(L, rt, -1);
   l->how = how;
   if (length < MAX_HOST)
     memcpy(l->what, what, length + 1);
@@ -324,6 +329,7 @@ int asy_dns_family(lua_State *L, int idx) {
 static int lookup_gc(lua_State *L) {
   asy_lookup *l = (asy_lookup *)asy_checkkind(L, 1, ASY_LOOKUP);
   lookup_abandon(l);
+  asy_weak_free(l->rt, &l->self);
   if (l->req != NULL)
     req_free(l->req);
   l->req = NULL;

@@ -9,6 +9,7 @@
 #include "error.h"
 #include "report.h"
 #include "udp.h"
+#include "weak.h"
 
 static asy_future *send_abort(asy_task *t);
 
@@ -260,10 +261,9 @@ void asy_endpoint_pushnames(lua_State *L, const asy_endpoint *d) {
 static int endpoint_gc(lua_State *L) {
   asy_endpoint *d = asy_endpoint_check(L);
   bool warns;
-  if (d->socket == NULL)
-    return 0;
-  warns = d->socket->h.loop->debug;
+  warns = d->socket != NULL && d->socket->h.loop->debug;
   asy_udp_close(d);
+  asy_weak_free(d->rt, &d->self);
   if (warns) {
     asy_endpoint_pushnames(L, d);
     asy_report_warn(L, "datagram endpoint %s was collected while open",

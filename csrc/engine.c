@@ -15,6 +15,7 @@
 #include "loop.h"
 #include "pin.h"
 #include "req.h"
+#include "weak.h"
 
 /* The poll for I/O is skipped for so many turns or so long at most. */
 #define MAX_TURNS 128
@@ -370,8 +371,31 @@ void asy_engine_free(asy_loop *loop) {
     continue; /* a uv_stop that was still due ended it */
   uv_loop_close(&e->own);
   asy_list_remove(&e->link);
+  asy_weak_free(loop->rt, &e->owner);
   loop->engine = NULL;
   free(e);
+}
+
+
+/* What belongs to the engine is told that another loop has it. */
+static void set_loop(asy_engine *e, asy_loop *loop) {
+  e->loop = loop;
+  loop->engine = e;
+  for (asy_list *n = e->handles.next; n != &e->handles; n = n->next)
+    asy_of(n, asy_handle, link)->loop = loop;
+  for (asy_list *n = e->requests.next; n != &e->requests; n = n->next)
+    asy_of(n, asy_req, link)->loop = loop;
+}
+
+
+void asy_engine_freeleft(asy_engine *e, asy_rt *rt) {
+  asy_loop none = {.rt = rt, .kind = ASY_LOOP, .closing = true};
+  if (asy_weak_get(rt, e->owner) == NULL) {
+    asy_queue_init(&none.ready);
+    asy_queue_init(&none.turn);
+    set_loop(e, &none);
+  }
+  asy_engine_free(e->loop);
 }
 
 /* }====== */

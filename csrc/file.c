@@ -11,6 +11,7 @@
 #include "error.h"
 #include "pin.h"
 #include "report.h"
+#include "weak.h"
 
 
 /* {====== The descriptor ====== */
@@ -46,10 +47,11 @@ void asy_file_anchor(lua_State *L, asy_fd *d, int idx) {
 /* The turn is over: it is the next one's. */
 static void fd_leave(asy_fd *d) {
   lua_State *L = asy_rt_state(d->rt);
+  asy_file *f = (asy_file *)asy_weak_get(d->rt, d->file);
   lua_pushboolean(L, 0);
   asy_file_anchor(L, d, -1);
   lua_pop(L, 1);
-  if (d->file != NULL && asy_waitq_wake(&d->file->waiters) != NULL)
+  if (f != NULL && asy_waitq_wake(&f->waiters) != NULL)
     return;
   d->busy = false;
   if (d->closing)
@@ -266,12 +268,14 @@ static int opened(lua_State *L, int status, lua_KContext ctx) {
 static asy_file *file_new(lua_State *L, asy_rt *rt, asy_loop *loop) {
   asy_file *f =
       (asy_file *)asy_new(L, rt, ASY_FILE, sizeof(asy_file), ASY_FILE_VALUES);
-  asy_fd *d = (asy_fd *)asy_fsreq_new(sizeof(asy_fd));
+  asy_fd *d;
+  f->self = asy_weak_new(L, rt, -1);
+  d = (asy_fd *)asy_fsreq_new(sizeof(asy_fd));
   if (d == NULL)
     return NULL;
   f->loop = loop;
   f->d = d;
-  d->file = f;
+  d->file = f->self;
   d->rt = rt;
   d->fd = -1;
   d->busy = true;
@@ -361,10 +365,11 @@ static int file_gc(lua_State *L) {
   asy_file *f = (asy_file *)asy_checkkind(L, 1, ASY_FILE);
   asy_fd *d = f->d;
   bool warns;
+  asy_weak_free(f->rt, &f->self);
   if (d == NULL)
     return 0;
   f->d = NULL;
-  d->file = NULL;
+  d->file = 0;
   warns = d->fd >= 0 && !d->closing && f->loop->debug;
   asy_fsreq_drop(&d->q);
   if (warns) {

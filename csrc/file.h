@@ -18,8 +18,8 @@ typedef struct asy_fd {
   bool exclusive;  /* the file is new, and nobody has got it yet */
   bool eof;        /* a read found the end */
   uint32_t anchor; /* pin of a table that keeps what is written */
-  struct asy_file *file; /* NULL when collected */
-  asy_buf buf; /* what was read ahead: the file's position is at its end */
+  uint32_t file;   /* number of the asy_file; 0: collected (weak.h) */
+  asy_buf buf;     /* what was read ahead: the file's position is at its end */
   /* Of the operation that has its turn: */
   int err;          /* a libuv code, or 0 */
   int steps;        /* how many requests it has made */
@@ -35,6 +35,7 @@ typedef struct asy_file {
   asy_rt *rt;
   uint8_t kind;
   asy_loop *loop;
+  uint32_t self;    /* its number (weak.h) */
   asy_list waiters; /* for their turn */
   asy_fd *d;        /* NULL after the finalizer */
 } asy_file;

@@ -91,7 +91,7 @@ static void read_done(uv_work_t *work, int status) {
   file_req *q = asy_of(work, file_req, r.uv.work);
   file_stream *f = q->owner;
   ssize_t n = status != 0 ? status : q->result == 0 ? UV_EOF : q->result;
-  asy_buf *b = f != NULL ? f->s.user->buffer(&f->s) : NULL;
+  asy_buf *b = f != NULL ? asy_stream_buffer(&f->s) : NULL;
   asy_req_ended(&q->r);
   if (b != NULL) {
     f->input = NULL;

@@ -10,6 +10,7 @@
 #include "fs.h"
 #include "handle.h"
 #include "stream.h"
+#include "weak.h"
 
 #define LIMIT 1024 /* events that are queued */
 
@@ -22,6 +23,7 @@ typedef struct fs_event {
 typedef struct asy_watcher {
   asy_rt *rt;
   uint8_t kind;
+  uint32_t self; /* its number (weak.h) */
   bool overflow; /* events were lost after those in the queue */
   int error;     /* a libuv code, for after these, or 0 */
   asy_loop *loop;
@@ -38,8 +40,14 @@ typedef struct asy_watcher {
 
 typedef struct fs_watch {
   asy_handle h;
-  asy_watcher *owner; /* valid until closing */
+  uint32_t owner; /* number of the watcher */
 } fs_watch;
+
+
+/* The watcher, or NULL when it is collected. */
+static asy_watcher *owner_of(const fs_watch *watch) {
+  return (asy_watcher *)asy_weak_get(watch->h.loop->rt, watch->owner);
+}
 
 
 /* {====== Events ====== */
@@ -90,7 +98,11 @@ static void add_event(asy_watcher *w, const char *name, bool renamed) {
 
 static void watch_event(uv_fs_event_t *uv, const char *name, int events,
                         int status) {
-  asy_watcher *w = ((fs_watch *)uv->data)->owner;
+  asy_watcher *w = owner_of((fs_watch *)uv->data);
+  if (w == NULL) {
+    uv_fs_event_stop(uv);
+    return;
+  }
   if (status < 0)
     w->error = status;
   else
@@ -148,7 +160,9 @@ static bool take_event(lua_State *L, asy_watcher *w) {
 /* {====== The handle ====== */
 
 static void watch_detach(asy_handle *h) {
-  asy_watcher *w = ((fs_watch *)h)->owner;
+  asy_watcher *w = owner_of((fs_watch *)h);
+  if (w == NULL)
+    return;
   w->watch = NULL;
   asy_waitq_wakeall(&w->waiters);
 }
@@ -174,7 +188,7 @@ static int watch_open(asy_watcher *w, const char *path, bool recursive) {
   if (watch == NULL)
     return UV_ENOMEM;
   watch->h.detach = watch_detach;
-  watch->owner = w;
+  watch->owner = w->self;
   w->watch = watch;
   err = uv_fs_event_init(w->loop->engine->uv, &watch->h.uv.fs_event);
   if (err == 0) {
@@ -240,6 +254,14 @@ static int watcher_close(lua_State *L) {
 }
 
 
+static int watcher_gc(lua_State *L) {
+  asy_watcher *w = check_watcher(L);
+  watcher_close(L);
+  asy_weak_free(w->rt, &w->self);
+  return 0;
+}
+
+
 static int watcher_tostring(lua_State *L) {
   asy_watcher *w = check_watcher(L);
   lua_getiuservalue(L, 1, WATCHER_PATH);
@@ -277,6 +299,7 @@ static int fs_watch_path(lua_State *L) {
   w = (asy_watcher *)asy_new(L, loop->rt, ASY_WATCHER, sizeof(*w), 2);
   asy_list_init(&w->events);
   asy_list_init(&w->waiters);
+  w->self = asy_weak_new(L, loop->rt, -1);
   w->limit = limit;
   w->loop = loop;
   asy_loop_push(L, loop);
@@ -298,7 +321,7 @@ void asy_fswatch_open(lua_State *L) {
   static const luaL_Reg meta[] = {
       {"__call", watcher_call},
       {"__close", watcher_close},
-      {"__gc", watcher_close},
+      {"__gc", watcher_gc},
       {"__tostring", watcher_tostring},
       {NULL, NULL},
   };

@@ -15,13 +15,15 @@
 #include "server.h"
 #include "socket.h"
 #include "unix.h"
+#include "weak.h"
 
 #define RETRY 0.1 /* seconds until there may be memory or a descriptor again */
 
 typedef struct asy_listener {
-  asy_handle h;  /* a poll of the descriptor */
-  asy_list link; /* among the server's */
-  asy_server *server;
+  asy_handle h;       /* a poll of the descriptor */
+  asy_list link;      /* among the server's */
+  asy_server *server; /* pinned from the moment on when it may accept */
+  uint32_t owner;     /* its number, until then (weak.h) */
   int fd;             /* -1 unless the handle is open */
   int error;          /* to be reported, or 0 */
   bool paused;        /* accepts nothing until the server tries again */
@@ -33,14 +35,17 @@ typedef struct asy_listener {
 /* Sockets that close with their loop end the server. */
 static void listener_detach(asy_handle *h) {
   asy_listener *l = (asy_listener *)h;
+  asy_server *server = (asy_server *)asy_weak_get(h->loop->rt, l->owner);
   if (l->fd >= 0) {
     uv_poll_stop(&h->uv.poll);
     close(l->fd);
   }
-  asy_list_remove(&l->link);
   asy_unix_remove(&l->file);
-  if (l->server->loop->closing)
-    asy_server_close(l->server);
+  if (server == NULL)
+    return;
+  asy_list_remove(&l->link);
+  if (h->loop->closing)
+    asy_server_close(server);
 }
 
 
@@ -227,6 +232,7 @@ int asy_listen_bind(asy_server *server, const struct sockaddr *address,
     return UV_ENOMEM;
   l->fd = -1;
   l->server = server;
+  l->owner = server->self;
   l->h.detach = listener_detach;
   asy_list_append(&server->listeners, &l->link);
   err = address->sa_family == AF_UNIX

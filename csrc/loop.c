@@ -14,6 +14,7 @@
 #include "report.h"
 #include "shared.h"
 #include "task.h"
+#include "weak.h"
 
 
 /* {====== Which loop ====== */
@@ -80,6 +81,7 @@ void asy_loop_checkopen(lua_State *L, const asy_loop *loop) {
 static asy_loop *loop_new(lua_State *L, asy_rt *rt) {
   asy_loop *loop =
       (asy_loop *)asy_new(L, rt, ASY_LOOP, sizeof(asy_loop), ASY_LOOP_VALUES);
+  uint32_t number;
   int err;
   if (rt->over)
     asy_error_raise(L, ASY_RUNTIME_ERROR, "the Lua state is closing");
@@ -99,8 +101,12 @@ static asy_loop *loop_new(lua_State *L, asy_rt *rt) {
   lua_pushboolean(L, 1);
   lua_rawset(L, -3);
   lua_pop(L, 1);
+  number = asy_weak_new(L, rt, -1);
   err = asy_engine_new(loop);
-  if (err != 0) {
+  if (err == 0) {
+    loop->engine->owner = number;
+  } else {
+    asy_weak_free(rt, &number);
     asy_error_os(L, rt, err, "uv_loop_init", NULL);
     lua_error(L);
   }

@@ -28,6 +28,7 @@ typedef struct asy_engine {
   asy_list requests; /* requests under way (req.h) */
   asy_list link;     /* in the runtime's list */
   struct asy_loop *loop;
+  uint32_t owner; /* number of the loop (weak.h) */
 } asy_engine;
 
 /* What interrupts a loop from outside: Ctrl-C, or whoever cancels the job of a
@@ -155,6 +156,10 @@ int asy_engine_new(asy_loop *loop);
 /* Closes every handle, waits for what is under way, and frees the engine. Runs
 ** no Lua. */
 void asy_engine_free(asy_loop *loop);
+
+/* The same at the end of the Lua state, when the loop may have gone without
+** having been closed. */
+void asy_engine_freeleft(asy_engine *e, asy_rt *rt);
 
 /* }====== */
 

@@ -7,6 +7,7 @@
 #include "address.h"
 #include "error.h"
 #include "stream.h"
+#include "weak.h"
 
 /* Less than this waiting to be sent lets those go on who drain. */
 #define LOW_WATER 16384
@@ -14,10 +15,25 @@
 
 /* {====== What they are told ====== */
 
+/* They may be collected at any time, of which their finalizers tell the stream,
+** if Lua calls these. A task that waits keeps the reader. */
+
+static asy_reader *reader_of(const asy_stream *s) {
+  if (asy_likely(s->awaited != NULL))
+    return s->awaited;
+  return (asy_reader *)asy_weak_get(s->h.loop->rt, s->reader);
+}
+
+
+static asy_writer *writer_of(const asy_stream *s) {
+  return (asy_writer *)asy_weak_get(s->h.loop->rt, s->writer);
+}
+
+
 /* Above twice its limit a reader takes no more, unless somebody waits for
 ** more; it starts again at the limit. */
 static bool pair_wants(const asy_stream *s) {
-  const asy_reader *r = s->reader;
+  const asy_reader *r = reader_of(s);
   if (r == NULL || r->eof)
     return false;
   if (r->task != NULL || r->greedy)
@@ -29,12 +45,13 @@ static bool pair_wants(const asy_stream *s) {
 
 
 static asy_buf *pair_buffer(const asy_stream *s) {
-  return s->reader != NULL ? &s->reader->buf : NULL;
+  asy_reader *r = reader_of(s);
+  return r != NULL ? &r->buf : NULL;
 }
 
 
 static void pair_received(asy_stream *s) {
-  asy_reader *r = s->reader;
+  asy_reader *r = asy_of(s->into, asy_reader, buf);
   asy_reader_wake(r);
   if (s->lazy || asy_buf_length(&r->buf) > 2 * r->limit)
     asy_stream_flow(s);
@@ -43,16 +60,19 @@ static void pair_received(asy_stream *s) {
 
 /* What only reads is of no use after the end. */
 static void pair_ended(asy_stream *s) {
-  s->reader->eof = true;
+  asy_reader *r = reader_of(s);
+  if (r != NULL)
+    r->eof = true;
   asy_stream_flow(s);
-  asy_reader_wake(s->reader);
+  if (r != NULL)
+    asy_reader_wake(r);
   if (s->ways == ASY_STREAM_READS)
     asy_handle_close(&s->h);
 }
 
 
 static void pair_sent(asy_stream *s) {
-  asy_writer *w = s->writer;
+  asy_writer *w = writer_of(s);
   if (w != NULL && w->paused && asy_stream_queued(s) <= LOW_WATER) {
     w->paused = false;
     asy_waitq_wakeall(&w->drainers);
@@ -61,18 +81,20 @@ static void pair_sent(asy_stream *s) {
 
 
 static void pair_lost(asy_stream *s, int error) {
-  if (s->reader != NULL && s->reader->error == 0)
-    s->reader->error = error;
-  if (s->writer != NULL && s->writer->error == 0)
-    s->writer->error = error;
+  asy_reader *r = reader_of(s);
+  asy_writer *w = writer_of(s);
+  if (r != NULL && r->error == 0)
+    r->error = error;
+  if (w != NULL && w->error == 0)
+    w->error = error;
 }
 
 
 static void pair_detach(asy_stream *s) {
-  asy_reader *r = s->reader;
-  asy_writer *w = s->writer;
-  s->reader = NULL;
-  s->writer = NULL;
+  asy_reader *r = reader_of(s);
+  asy_writer *w = writer_of(s);
+  s->reader = s->writer = 0;
+  s->awaited = NULL;
   if (r != NULL) {
     r->stream = NULL;
     r->eof = true;
@@ -111,11 +133,14 @@ asy_loop *asy_stream_loop(lua_State *L, const char *fname) {
 
 void asy_stream_make(lua_State *L, asy_loop *loop, int ways, size_t limit) {
   asy_writer *w;
-  if (ways & ASY_STREAM_READS)
-    asy_reader_new(L, loop->rt, limit);
+  if (ways & ASY_STREAM_READS) {
+    asy_reader *r = asy_reader_new(L, loop->rt, limit);
+    r->self = asy_weak_new(L, loop->rt, -1);
+  }
   w = (asy_writer *)asy_new(L, loop->rt, ASY_WRITER, sizeof(asy_writer), 1);
   asy_list_init(&w->drainers);
   asy_list_init(&w->closers);
+  w->self = asy_weak_new(L, loop->rt, -1);
   asy_loop_push(L, loop);
   lua_setiuservalue(L, -2, ASY_WRITER_LOOP);
   if (ways & ASY_STREAM_READS) {
@@ -127,7 +152,8 @@ void asy_stream_make(lua_State *L, asy_loop *loop, int ways, size_t limit) {
 }
 
 
-static asy_writer *writer_of(lua_State *L, int reader) {
+/* The writer that the reader keeps. */
+static asy_writer *kept_writer(lua_State *L, int reader) {
   asy_writer *w;
   lua_getiuservalue(L, reader, ASY_READER_WRITER);
   w = (asy_writer *)lua_touserdata(L, -1);
@@ -141,7 +167,7 @@ void asy_stream_attach(lua_State *L, asy_stream *s, int idx, int ways) {
   asy_writer *w;
   if (ways & ASY_STREAM_READS) {
     r = (asy_reader *)lua_touserdata(L, idx);
-    w = writer_of(L, idx);
+    w = kept_writer(L, idx);
   } else {
     w = (asy_writer *)lua_touserdata(L, idx);
   }
@@ -155,8 +181,8 @@ void asy_stream_attach(lua_State *L, asy_stream *s, int idx, int ways) {
   if (r != NULL)
     r->stream = s;
   s->ways = (uint8_t)ways;
-  s->reader = r;
-  s->writer = w;
+  s->reader = r != NULL ? r->self : 0;
+  s->writer = w->self;
   s->user = &pair_user;
   asy_stream_flow(s);
 }

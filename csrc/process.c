@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "sig.h"
+#include "weak.h"
 
 #define LOST 255 /* the returncode of a child that somebody else has reaped */
 
@@ -37,13 +38,20 @@ static void take_output(asy_process *p) {
 }
 
 
+/* The Process, or NULL when it is collected. */
+static asy_process *owner_of(const asy_child *c) {
+  return (asy_process *)asy_weak_get(c->h.loop->rt, c->owner);
+}
+
+
 static void child_ended(asy_child *c, int returncode) {
+  asy_process *p = owner_of(c);
   c->running = false;
   asy_loop_unsettimer(c->h.loop, &c->grace);
-  if (c->owner == NULL)
+  if (p == NULL)
     return;
-  c->owner->returncode = returncode;
-  take_output(c->owner);
+  p->returncode = returncode;
+  take_output(p);
 }
 
 
@@ -74,10 +82,10 @@ static void child_detach(asy_handle *h) {
   asy_process *p;
   if (c->running)
     child_reap(c);
-  p = c->owner;
+  p = owner_of(c);
   if (p == NULL)
     return;
-  c->owner = NULL;
+  c->owner = 0;
   p->child = NULL;
   asy_waitq_wakeall(&p->waiters);
 }
@@ -103,6 +111,7 @@ asy_process *asy_process_new(lua_State *L, asy_loop *loop) {
   asy_process *p = (asy_process *)asy_new(
       L, loop->rt, ASY_PROCESS, sizeof(asy_process), ASY_PROCESS_VALUES);
   asy_list_init(&p->waiters);
+  p->self = asy_weak_new(L, loop->rt, -1);
   asy_loop_push(L, loop);
   lua_setiuservalue(L, -2, ASY_PROCESS_LOOP);
   return p;
@@ -126,7 +135,7 @@ int asy_process_start(asy_process *p, asy_loop *loop, uv_process_options_t *o) {
   }
   c->running = true;
   c->pid = p->pid = uv_process_get_pid(&c->h.uv.process);
-  c->owner = p;
+  c->owner = p->self;
   p->child = c;
   return 0;
 }
@@ -172,7 +181,7 @@ void asy_process_leave(asy_process *p) {
   p->child = NULL;
   if (c == NULL)
     return;
-  c->owner = NULL;
+  c->owner = 0;
   uv_unref(&c->h.uv.any);
 }
 

@@ -14,8 +14,8 @@ struct asy_process;
 
 typedef struct asy_child {
   asy_handle h;
-  struct asy_process *owner; /* NULL when collected */
-  asy_timer grace;           /* at its end the child is killed */
+  uint32_t owner;  /* number of the Process, or 0 (weak.h) */
+  asy_timer grace; /* at its end the child is killed */
   int pid;
   bool running; /* not reaped yet */
 } asy_child;
@@ -23,6 +23,7 @@ typedef struct asy_child {
 typedef struct asy_process {
   asy_rt *rt;
   uint8_t kind;
+  uint32_t self; /* its number (weak.h) */
   int pid;
   int returncode;    /* once it has ended; of signal n it is -n */
   lua_Number grace;  /* seconds between being asked to end, and killed */

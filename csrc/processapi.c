@@ -8,6 +8,7 @@
 #include "process.h"
 #include "report.h"
 #include "sig.h"
+#include "weak.h"
 
 static const asy_wait process_wait = {"a process", asy_waitq_abort};
 
@@ -146,6 +147,7 @@ static int process_gc(lua_State *L) {
   asy_process *p = check_process(L);
   bool warns = p->child != NULL && p->child->h.loop->debug;
   asy_process_leave(p);
+  asy_weak_free(p->rt, &p->self);
   if (warns)
     asy_report_warn(L, "process %d was collected while it runs", p->pid);
   return 0;

@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "stream.h"
+#include "weak.h"
 
 
 asy_reader *asy_reader_new(lua_State *L, asy_rt *rt, size_t limit) {
@@ -17,18 +18,25 @@ asy_reader *asy_reader_new(lua_State *L, asy_rt *rt, size_t limit) {
 
 /* {====== Waiting for data ====== */
 
+static void stop_waiting(asy_reader *r) {
+  r->task = NULL;
+  if (r->stream != NULL)
+    r->stream->awaited = NULL;
+}
+
+
 void asy_reader_wake(asy_reader *r) {
   asy_task *t = r->task;
   if (t == NULL || (asy_buf_length(&r->buf) < r->need && !r->eof && !r->failed))
     return;
-  r->task = NULL;
+  stop_waiting(r);
   asy_unpark(t);
 }
 
 
 static asy_future *read_abort(asy_task *t) {
   asy_reader *r = (asy_reader *)t->on;
-  r->task = NULL;
+  stop_waiting(r);
   r->user = NULL;
   if (r->stream != NULL)
     asy_stream_flow(r->stream);
@@ -47,10 +55,13 @@ static int wait_data(lua_State *L, asy_reader *r, size_t need,
                           : asy_task_here(L, r->rt, fname);
   r->need = need;
   r->task = t;
-  if (s != NULL)
-    asy_stream_flow(s);
-  else if (asy_unlikely(r->held))
+  if (asy_likely(s != NULL)) {
+    s->awaited = r;
+    if (!s->reading)
+      asy_stream_flow(s);
+  } else if (asy_unlikely(r->held)) {
     asy_feed_resume(r);
+  }
   if (asy_unlikely(r->task == NULL)) /* reading could not even start */
     return k(L, LUA_OK, ctx);
   r->user = t;
@@ -465,10 +476,11 @@ static int reader_close(lua_State *L) {
 static int reader_gc(lua_State *L) {
   asy_reader *r = check_reader(L);
   if (r->stream != NULL) {
-    r->stream->reader = NULL;
+    r->stream->reader = 0;
     asy_stream_flow(r->stream);
     r->stream = NULL;
   }
+  asy_weak_free(r->rt, &r->self);
   asy_buf_free(&r->buf);
   return 0;
 }

@@ -11,6 +11,7 @@
 #include "pool.h"
 #include "sigint.h"
 #include "timeout.h"
+#include "weak.h"
 
 static const char rt_key = 0;
 
@@ -96,19 +97,26 @@ static int rt_gc(lua_State *L) {
   asy_sigint_over(rt);
   asy_pool_killall(rt);
   while (!asy_list_empty(&rt->engines))
-    asy_engine_free(asy_of(rt->engines.next, asy_engine, link)->loop);
+    asy_engine_freeleft(asy_of(rt->engines.next, asy_engine, link), rt);
   asy_timeout_freeall(rt);
   asy_group_freeall(rt);
   asy_block_free(rt);
+  asy_weak_freeall(rt);
   return 0;
+}
+
+
+/* Pushes a metatable of tables that are weak in that way. */
+static void push_weakmeta(lua_State *L, const char *mode) {
+  lua_createtable(L, 0, 1);
+  lua_pushstring(L, mode);
+  lua_setfield(L, -2, "__mode");
 }
 
 
 static int weak_table(lua_State *L) {
   lua_newtable(L);
-  lua_newtable(L);
-  lua_pushliteral(L, "kv");
-  lua_setfield(L, -2, "__mode");
+  push_weakmeta(L, "kv");
   lua_setmetatable(L, -2);
   return luaL_ref(L, LUA_REGISTRYINDEX);
 }
@@ -135,6 +143,10 @@ asy_rt *asy_rt_open(lua_State *L) {
   lua_newtable(L);
   rt->pins = luaL_ref(L, LUA_REGISTRYINDEX);
   rt->loops = weak_table(L);
+  lua_newtable(L);
+  rt->weak.tables = luaL_ref(L, LUA_REGISTRYINDEX);
+  push_weakmeta(L, "k");
+  rt->weak.meta = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_pushboolean(L, 0);
   rt->running_loop = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_pushvalue(L, -1);

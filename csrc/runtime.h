@@ -91,6 +91,15 @@ struct asy_scope;
 struct asy_task;
 struct asy_worker;
 
+/* Weak references (weak.h). */
+typedef struct asy_weak {
+  int tables;           /* reference of the list of the numbers' tables, */
+  int meta;             /* and of the metatable of these */
+  uint32_t *next;       /* of each number that is free: the next one */
+  uint32_t count, size; /* numbers there, and room for them */
+  uint32_t free;        /* the first that is free, 0 when none is */
+} asy_weak;
+
 typedef struct asy_rt {
   lua_State *L;               /* the main thread */
   struct asy_loop *running;   /* the loop that is inside uv_run, or NULL */
@@ -113,6 +122,7 @@ typedef struct asy_rt {
   struct asy_block *block;    /* where its thread waits, or NULL (block.h) */
   void (*interrupt)(lua_State *L, struct asy_rt *rt); /* raises, when what
                               ** the thread waits for is interrupted */
+  asy_weak weak;
   asy_list engines;          /* of all loops that are not closed */
   asy_list groups;           /* all unfinished task groups */
   asy_list pools;            /* pools of threads (pool.h) */

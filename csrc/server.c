@@ -9,6 +9,7 @@
 #include "pin.h"
 #include "report.h"
 #include "transport.h"
+#include "weak.h"
 
 
 /* {====== The end ====== */
@@ -352,6 +353,7 @@ static int server_gc(lua_State *L) {
   asy_server *server = check_server(L);
   close_clients(server, true);
   asy_server_close(server);
+  asy_weak_free(server->rt, &server->self);
   return 0;
 }
 

@@ -10,6 +10,7 @@
 typedef struct asy_server {
   asy_rt *rt;
   uint8_t kind;
+  uint32_t self; /* its number (weak.h) */
   bool serving;
   bool closed;
   bool protocols; /* the handler is a factory of protocols */

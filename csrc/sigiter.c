@@ -7,10 +7,12 @@
 #include "error.h"
 #include "sig.h"
 #include "waitq.h"
+#include "weak.h"
 
 typedef struct asy_signals {
   asy_rt *rt;
   uint8_t kind;
+  uint32_t self; /* its number (weak.h) */
   asy_loop *loop;
   asy_list watchers; /* open ones (sig_listener) */
   asy_list arrived;  /* those whose signal is to be taken, in order */
@@ -21,21 +23,27 @@ typedef struct asy_signals {
 
 typedef struct sig_listener {
   asy_sigwatch w;
-  asy_signals *owner; /* NULL when closing */
-  asy_list link;      /* in the owner's watchers */
-  asy_list arrival;   /* in its arrivals */
+  uint32_t owner;   /* number of the asy_signals; 0: it closes */
+  asy_list link;    /* in the owner's watchers */
+  asy_list arrival; /* in its arrivals */
 } sig_listener;
 
 
 /* {====== Listening ====== */
 
+/* Who listens, or NULL when that is collected. */
+static asy_signals *owner_of(const sig_listener *l) {
+  return (asy_signals *)asy_weak_get(l->w.h.loop->rt, l->owner);
+}
+
+
 static void listener_detach(asy_handle *h) {
   sig_listener *l = (sig_listener *)h;
-  asy_signals *s = l->owner;
+  asy_signals *s = owner_of(l);
   asy_sig_unwatch(&l->w);
   if (s == NULL)
     return;
-  l->owner = NULL;
+  l->owner = 0;
   asy_list_remove(&l->link);
   asy_list_remove(&l->arrival);
   if (asy_list_empty(&s->watchers))
@@ -45,11 +53,12 @@ static void listener_detach(asy_handle *h) {
 
 static void listener_arrived(uv_signal_t *uv, int signum) {
   sig_listener *l = (sig_listener *)uv->data;
+  asy_signals *s = owner_of(l);
   (void)signum;
-  if (l->owner == NULL || asy_list_linked(&l->arrival))
+  if (s == NULL || asy_list_linked(&l->arrival))
     return;
-  asy_list_append(&l->owner->arrived, &l->arrival);
-  asy_waitq_wake(&l->owner->waiters);
+  asy_list_append(&s->arrived, &l->arrival);
+  asy_waitq_wake(&s->waiters);
 }
 
 
@@ -74,7 +83,7 @@ static int listen_to(asy_signals *s, int signum) {
     asy_handle_close(&l->w.h);
     return err;
   }
-  l->owner = s;
+  l->owner = s->self;
   asy_list_append(&s->watchers, &l->link);
   return 0;
 }
@@ -135,6 +144,14 @@ static int signals_close(lua_State *L) {
 }
 
 
+static int signals_gc(lua_State *L) {
+  asy_signals *s = (asy_signals *)asy_checkkind(L, 1, ASY_SIGNALS);
+  stop_listening(s);
+  asy_weak_free(s->rt, &s->self);
+  return 0;
+}
+
+
 /* signals(signal, ...): what a generic for needs */
 static int signals(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
@@ -150,6 +167,7 @@ static int signals(lua_State *L) {
   asy_list_init(&s->watchers);
   asy_list_init(&s->arrived);
   asy_list_init(&s->waiters);
+  s->self = asy_weak_new(L, rt, -1);
   s->loop = rt->running;
   asy_loop_push(L, s->loop);
   lua_setiuservalue(L, -2, SIGNALS_LOOP);
@@ -174,7 +192,7 @@ static int signals(lua_State *L) {
 void asy_sigiter_open(lua_State *L) {
   static const luaL_Reg meta[] = {
       {"__close", signals_close},
-      {"__gc", signals_close},
+      {"__gc", signals_gc},
       {NULL, NULL},
   };
   static const luaL_Reg funcs[] = {{"signals", signals}, {NULL, NULL}};

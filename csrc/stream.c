@@ -79,6 +79,12 @@ void asy_stream_flow(asy_stream *s) {
 }
 
 
+asy_buf *asy_stream_buffer(asy_stream *s) {
+  s->into = s->user != NULL ? s->user->buffer(s) : NULL;
+  return s->into;
+}
+
+
 void asy_stream_received(asy_stream *s, ssize_t n) {
   if (n > 0) {
     s->user->received(s);
@@ -91,8 +97,8 @@ void asy_stream_received(asy_stream *s, ssize_t n) {
 
 
 bool asy_stream_drain(asy_stream *s) {
-  asy_buf *b = &s->reader->buf;
-  size_t left = MAX_DRAIN;
+  asy_buf *b = asy_stream_buffer(s);
+  size_t left = b != NULL ? MAX_DRAIN : 0;
   while (left > 0) {
     size_t room = asy_buf_reserve(b);
     ssize_t n = room == 0 ? -1 : read(asy_stream_fd(s), b->data + b->end, room);
@@ -196,13 +202,14 @@ static bool is_readable(const asy_stream *s) {
 
 
 /* libuv reads on until the buffer is not filled or there is nothing, which from
-** a blocking descriptor is for too long: it gets no buffer then. */
+** a blocking descriptor is for too long: it gets no buffer then, nor when there
+** is nobody any more whose it would be. */
 static void uv_alloc(uv_handle_t *uv, size_t suggested, uv_buf_t *buf) {
   asy_stream *s = (asy_stream *)uv->data;
-  asy_buf *b = s->user->buffer(s);
+  asy_buf *b = asy_stream_buffer(s);
   size_t room;
   (void)suggested;
-  s->declined = s->shared && !is_readable(s);
+  s->declined = b == NULL || (s->shared && !is_readable(s));
   if (s->declined) {
     *buf = uv_buf_init(NULL, 0);
     return;
@@ -216,11 +223,14 @@ static void uv_alloc(uv_handle_t *uv, size_t suggested, uv_buf_t *buf) {
 
 static void uv_received(uv_stream_t *uv, ssize_t n, const uv_buf_t *buf) {
   asy_stream *s = (asy_stream *)uv->data;
-  if (n == UV_ENOBUFS && s->declined)
-    return;
-  if (n > 0)
-    asy_buf_add(s->user->buffer(s), (size_t)n);
   (void)buf;
+  if (n == UV_ENOBUFS && s->declined) {
+    if (s->into == NULL)
+      asy_stream_flow(s);
+    return;
+  }
+  if (n > 0)
+    asy_buf_add(s->into, (size_t)n);
   asy_stream_received(s, n);
 }
 

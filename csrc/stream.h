@@ -28,6 +28,7 @@ typedef struct asy_ends {
 typedef struct asy_reader {
   asy_rt *rt;
   uint8_t kind;
+  uint32_t self; /* its number, where it has a stream (weak.h) */
   bool eof;
   bool failed;               /* by set_exception: ASY_READER_EXCEPTION */
   bool greedy;               /* takes all there is, whatever its limit */
@@ -51,6 +52,7 @@ typedef struct asy_reader {
 typedef struct asy_writer {
   asy_rt *rt;
   uint8_t kind;
+  uint32_t self;             /* its number (weak.h) */
   bool ended;                /* after write_eof */
   bool paused;               /* too much is waiting to be sent */
   bool cut;                  /* closed before all was sent */
@@ -88,7 +90,7 @@ typedef struct asy_stream_ops {
 typedef struct asy_stream_user {
   /* Whether it is to receive anything. */
   bool (*wants)(const struct asy_stream *s);
-  /* Where that goes; NULL when nobody wants it any more. */
+  /* Where that goes; NULL when nobody wants it any more, or can. */
   asy_buf *(*buffer)(const struct asy_stream *s);
   void (*received)(struct asy_stream *s); /* there is more in the buffer */
   void (*ended)(struct asy_stream *s);    /* the peer has ended its side */
@@ -100,10 +102,11 @@ typedef struct asy_stream_user {
 typedef struct asy_stream {
   asy_handle h;
   const asy_stream_ops *ops;
-  const asy_stream_user *user; /* NULL before somebody has it */
-  asy_reader *reader;          /* NULL when it is not these, or collected */
-  asy_writer *writer;
-  struct asy_transport *transport; /* the same */
+  const asy_stream_user *user;     /* NULL before somebody has it */
+  uint32_t reader, writer;         /* numbers of these (weak.h), or 0 */
+  asy_reader *awaited;             /* the reader, while a task waits for it */
+  struct asy_transport *transport; /* pinned, or NULL */
+  asy_buf *into;                   /* where what comes now goes */
   struct asy_server *server;       /* whose client it is, or NULL */
   asy_list client;                 /* among its clients */
   uv_shutdown_t shutdown;
@@ -150,8 +153,11 @@ int asy_stream_openfd(asy_stream *s, int fd);
 /* Reads if there is reason to, else not. */
 void asy_stream_flow(asy_stream *s);
 
-/* 'n' bytes were added to the reader's buffer; or it is a libuv error, UV_EOF
-** among them. */
+/* The buffer for what comes now, or NULL: then there is none to come. */
+asy_buf *asy_stream_buffer(asy_stream *s);
+
+/* 'n' bytes were added to that buffer; or it is a libuv error, UV_EOF among
+** them. */
 void asy_stream_received(asy_stream *s, ssize_t n);
 
 /* Receives at once what the pipe holds, whatever the limit; whether that was

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "address.h"
+#include "weak.h"
 
 #define MAX_DATAGRAM 65536 /* none is longer */
 
@@ -23,6 +24,12 @@ typedef struct udp_send {
 /* {====== What was received ====== */
 
 static void udp_flow(asy_endpoint *d);
+
+
+/* The endpoint, or NULL when it is collected or not bound yet. */
+static asy_endpoint *owner_of(const asy_udp *u) {
+  return (asy_endpoint *)asy_weak_get(u->h.loop->rt, u->owner);
+}
 
 
 /* Stores what came; the system's same error again tells nothing new. Without
@@ -93,9 +100,14 @@ static void udp_room(uv_handle_t *uv, size_t suggested, uv_buf_t *buf) {
 
 static void udp_received(uv_udp_t *uv, ssize_t n, const uv_buf_t *buf,
                          const struct sockaddr *from, unsigned flags) {
-  asy_endpoint *d = ((asy_udp *)uv->data)->owner;
+  asy_endpoint *d;
   if (n == 0 && from == NULL)
     return; /* there is nothing more */
+  d = owner_of((asy_udp *)uv->data);
+  if (asy_unlikely(d == NULL)) {
+    uv_udp_recv_stop(uv);
+    return;
+  }
   if (n < 0)
     keep(d, (int)n, NULL, 0, NULL);
   else if (flags & UV_UDP_PARTIAL)
@@ -164,7 +176,7 @@ static void wake_sender(udp_send *s, int got) {
 
 static void udp_sent(uv_udp_send_t *req, int status) {
   udp_send *s = (udp_send *)req;
-  asy_endpoint *d = ((asy_udp *)req->handle->data)->owner;
+  asy_endpoint *d = owner_of((asy_udp *)req->handle->data);
   wake_sender(s, status == 0 ? 1 : status);
   asy_list_remove(&s->link);
   free(s);
@@ -235,8 +247,8 @@ void asy_udp_forget(asy_endpoint *d, const asy_task *t) {
 
 static void udp_detach(asy_handle *h) {
   asy_udp *u = (asy_udp *)h;
-  asy_endpoint *d = u->owner;
-  u->owner = NULL;
+  asy_endpoint *d = owner_of(u);
+  u->owner = 0;
   for (asy_list *n = u->sends.next; n != &u->sends; n = n->next)
     wake_sender(asy_of(n, udp_send, link), UV_EBADF);
   if (d == NULL)
@@ -256,6 +268,7 @@ asy_endpoint *asy_udp_new(lua_State *L, asy_rt *rt, asy_loop *loop,
   d->limit = limit;
   asy_list_init(&d->received);
   asy_list_init(&d->receivers);
+  d->self = asy_weak_new(L, rt, -1);
   asy_loop_push(L, loop);
   lua_setiuservalue(L, -2, ASY_ENDPOINT_LOOP);
   return d;
@@ -315,7 +328,7 @@ int asy_udp_open(asy_endpoint *d, asy_loop *loop, const struct sockaddr *local,
     asy_handle_close(&u->h);
     return err;
   }
-  u->owner = d;
+  u->owner = d->self;
   d->socket = u;
   d->family = local->sa_family;
   get_names(d, remote != NULL);

@@ -22,6 +22,7 @@ typedef struct asy_received {
 typedef struct asy_endpoint {
   asy_rt *rt;
   uint8_t kind;
+  uint32_t self; /* its number (weak.h) */
   /* Told of datagrams, of what was sent and of the end, instead of tasks; NULL
   ** when there is no transport. Neither raises nor runs Lua. */
   void (*notify)(struct asy_endpoint *d);
@@ -45,8 +46,8 @@ typedef struct asy_endpoint {
 
 typedef struct asy_udp {
   asy_handle h;
-  asy_endpoint *owner; /* NULL until it is bound */
-  asy_list sends;      /* what waits to be sent */
+  uint32_t owner; /* number of the endpoint, 0 until it is bound */
+  asy_list sends; /* what waits to be sent */
   bool reading;
   size_t size; /* of the room into which datagrams are received */
   char room[];

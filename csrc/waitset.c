@@ -1,14 +1,16 @@
 /*
-** wait and as_completed: several futures watched at once. The watches lie in
-** one userdata. That of a wait lives on the stack of its task, and has no watch
-** left when the wait ends; that of an iterator takes them back when it is
-** closed or collected.
+** wait and as_completed: several futures watched at once, by a userdata. That of
+** a wait has the watches in itself: it lives on the stack of its task, and has
+** none left when the wait ends. That of an iterator takes them back when it is
+** closed or collected; as nothing else keeps it, they lie in C memory.
 */
+#include <stdlib.h>
 #include <string.h>
 
 #include "await.h"
 #include "error.h"
 #include "wait.h"
+#include "weak.h"
 
 typedef enum wait_until {
   ALL_COMPLETED,
@@ -22,9 +24,18 @@ static const char *const until_name[] = {"ALL_COMPLETED", "FIRST_EXCEPTION",
 typedef struct asy_member {
   asy_watch watch;
   asy_future *fut;
-  struct asy_waitset *set;
+  struct asy_waitset *set; /* of a wait; an iterator's has a number */
+  uint32_t number;
   uint32_t next; /* member that was done after this one, from 1 */
 } asy_member;
+
+/* What others point to. */
+typedef struct asy_watches {
+  asy_timer timer;
+  asy_rt *rt;
+  uint32_t number; /* of an iterator's set (weak.h) */
+  asy_member member[];
+} asy_watches;
 
 typedef struct asy_waitset {
   asy_rt *rt;
@@ -33,12 +44,11 @@ typedef struct asy_waitset {
   bool timed_out;
   asy_loop *loop;
   asy_task *task; /* who waits now, or NULL */
-  asy_timer timer;
   uint32_t n;
   uint32_t left;  /* members watched */
   uint32_t first; /* of an iterator: the members done and not given out yet, */
   uint32_t last;  /* from the first to the last, by number, 0 when none */
-  asy_member member[];
+  asy_watches *watches; /* of a wait they follow */
 } asy_waitset;
 
 static const char *const other_loop =
@@ -56,7 +66,7 @@ static void store_list(lua_State *L, asy_waitset *set, int list) {
   lua_createtable(L, (int)set->n, 0);
   for (uint32_t i = 0; i < set->n; i++) {
     while (lua_rawgeti(L, list, ++given),
-           lua_touserdata(L, -1) != set->member[i].fut)
+           lua_touserdata(L, -1) != set->watches->member[i].fut)
       lua_pop(L, 1);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
@@ -64,18 +74,38 @@ static void store_list(lua_State *L, asy_waitset *set, int list) {
 }
 
 
+/* Makes the watches of the set, which is on the top. */
+static asy_watches *watches_new(lua_State *L, asy_waitset *set, bool inside,
+                                size_t size) {
+  asy_watches *w =
+      (asy_watches *)(inside ? (void *)(set + 1) : calloc(1, size));
+  if (w == NULL) {
+    luaL_error(L, "not enough memory");
+    return NULL; /* never */
+  }
+  set->watches = w;
+  w->rt = set->rt;
+  if (!inside)
+    w->number = asy_weak_new(L, set->rt, -1);
+  return w;
+}
+
+
 /* Pushes a new set of the futures in the list at 'list', each once; they are
-** on one loop, or it is a RuntimeError. */
+** on one loop, or it is a RuntimeError. 'inside' says where the watches lie. */
 static asy_waitset *set_new(lua_State *L, asy_rt *rt, int list, lua_Integer n,
-                            const char *fname) {
+                            bool inside, const char *fname) {
   uint32_t count;
   asy_future **futures = asy_wait_unique(L, list, n, fname, &count);
+  size_t size = sizeof(asy_watches) + count * sizeof(asy_member);
   asy_waitset *set = (asy_waitset *)asy_new(
-      L, rt, ASY_WAITSET, sizeof(*set) + count * sizeof(asy_member), 1);
+      L, rt, ASY_WAITSET, sizeof(*set) + (inside ? size : 0), 1);
+  asy_watches *w = watches_new(L, set, inside, size);
   set->n = count;
   for (uint32_t i = 0; i < count; i++) {
-    set->member[i].set = set;
-    set->member[i].fut = futures[i];
+    w->member[i].set = set;
+    w->member[i].number = w->number;
+    w->member[i].fut = futures[i];
   }
   if (count > 0)
     set->loop = futures[0]->loop;
@@ -89,10 +119,10 @@ static asy_waitset *set_new(lua_State *L, asy_rt *rt, int list, lua_Integer n,
 static void set_unlink(asy_waitset *set) {
   if (set->left > 0)
     for (uint32_t i = 0; i < set->n; i++)
-      asy_list_remove(&set->member[i].watch.link);
+      asy_list_remove(&set->watches->member[i].watch.link);
   set->left = 0;
-  if (asy_list_linked(&set->timer.link))
-    asy_loop_unsettimer(set->loop, &set->timer);
+  if (set->watches != NULL && asy_list_linked(&set->watches->timer.link))
+    asy_loop_unsettimer(set->loop, &set->watches->timer);
 }
 
 
@@ -148,7 +178,7 @@ static void wait_member_done(asy_watch *w, asy_future *f) {
 
 
 static void wait_timed_out(asy_timer *timer) {
-  wait_over(asy_of(timer, asy_waitset, timer));
+  wait_over(asy_of(timer, asy_watches, timer)->member[0].set);
 }
 
 
@@ -171,7 +201,7 @@ static int push_results(lua_State *L, asy_waitset *set) {
   lua_newtable(L);
   lua_newtable(L);
   for (uint32_t i = 0; i < set->n; i++) {
-    int pending = set->member[i].fut->state == ASY_PENDING;
+    int pending = set->watches->member[i].fut->state == ASY_PENDING;
     lua_rawgeti(L, 2, (lua_Integer)i + 1);
     lua_rawseti(L, 3 + pending, ++n[pending]);
   }
@@ -191,7 +221,7 @@ static int wait_woken(lua_State *L, int status, lua_KContext ctx) {
 static bool is_over(const asy_waitset *set) {
   bool all = true;
   for (uint32_t i = 0; i < set->n; i++) {
-    const asy_future *f = set->member[i].fut;
+    const asy_future *f = set->watches->member[i].fut;
     if (f->state == ASY_PENDING)
       all = false;
     else if (is_enough(set, f))
@@ -204,14 +234,14 @@ static bool is_over(const asy_waitset *set) {
 static int wait_park(lua_State *L, asy_task *t, asy_waitset *set, bool timed,
                      lua_Number timeout) {
   for (uint32_t i = 0; i < set->n; i++) {
-    asy_member *m = &set->member[i];
+    asy_member *m = &set->watches->member[i];
     if (m->fut->state != ASY_PENDING)
       continue;
     asy_future_watch(m->fut, &m->watch, wait_member_done);
     set->left++;
   }
   if (timed)
-    asy_loop_settimer(set->loop, &set->timer, asy_loop_after(timeout),
+    asy_loop_settimer(set->loop, &set->watches->timer, asy_loop_after(timeout),
                       wait_timed_out);
   set->task = t;
   return asy_park(L, t, &wait_wait, set, 0, wait_woken);
@@ -270,7 +300,7 @@ static int wait_(lua_State *L) {
   until = get_until(L);
   n = copy_futures(L, rt);
   lua_settop(L, 1);
-  set = set_new(L, rt, 1, n, "wait");
+  set = set_new(L, rt, 1, n, true, "wait");
   lua_replace(L, 1);
   set->until = (uint8_t)until;
   if (is_over(set))
@@ -288,19 +318,20 @@ static int wait_(lua_State *L) {
 
 /* Puts the member at the end of those to be given out. */
 static void give_out(asy_waitset *set, asy_member *m) {
-  uint32_t number = (uint32_t)(m - set->member) + 1;
+  uint32_t number = (uint32_t)(m - set->watches->member) + 1;
   if (set->last == 0)
     set->first = number;
   else
-    set->member[set->last - 1].next = number;
+    set->watches->member[set->last - 1].next = number;
   set->last = number;
 }
 
 
 static void iterator_member_done(asy_watch *w, asy_future *f) {
   asy_member *m = asy_of(w, asy_member, watch);
-  asy_waitset *set = m->set;
-  (void)f;
+  asy_waitset *set = (asy_waitset *)asy_weak_get(f->rt, m->number);
+  if (set == NULL)
+    return;
   set->left--;
   give_out(set, m);
   if (set->left == 0)
@@ -310,7 +341,10 @@ static void iterator_member_done(asy_watch *w, asy_future *f) {
 
 
 static void iterator_timed_out(asy_timer *timer) {
-  asy_waitset *set = asy_of(timer, asy_waitset, timer);
+  const asy_watches *w = asy_of(timer, asy_watches, timer);
+  asy_waitset *set = (asy_waitset *)asy_weak_get(w->rt, w->number);
+  if (set == NULL)
+    return;
   set->timed_out = true;
   set_unlink(set);
   set_wake(set);
@@ -329,7 +363,7 @@ static const asy_wait iterator_wait = {"as_completed", iterator_abort};
 /* Takes the first member that is done and pushes its future. */
 static int take_first(lua_State *L, asy_waitset *set) {
   uint32_t number = set->first;
-  set->first = set->member[number - 1].next;
+  set->first = set->watches->member[number - 1].next;
   if (set->first == 0)
     set->last = 0;
   lua_getiuservalue(L, lua_upvalueindex(2), SET_LIST);
@@ -378,9 +412,23 @@ static int set_close(lua_State *L) {
 }
 
 
+static int set_gc(lua_State *L) {
+  asy_waitset *set = (asy_waitset *)asy_checkkind(L, 1, ASY_WAITSET);
+  asy_watches *w = set->watches;
+  set_close(L);
+  if (w == NULL || (void *)w == (void *)(set + 1))
+    return 0;
+  set->watches = NULL;
+  set->first = set->n = 0;
+  asy_weak_free(set->rt, &w->number);
+  free(w);
+  return 0;
+}
+
+
 static void iterator_start(asy_waitset *set, bool timed, lua_Number timeout) {
   for (uint32_t i = 0; i < set->n; i++) {
-    asy_member *m = &set->member[i];
+    asy_member *m = &set->watches->member[i];
     if (m->fut->state != ASY_PENDING) {
       give_out(set, m);
       continue;
@@ -389,7 +437,7 @@ static void iterator_start(asy_waitset *set, bool timed, lua_Number timeout) {
     set->left++;
   }
   if (timed && set->left > 0)
-    asy_loop_settimer(set->loop, &set->timer, asy_loop_after(timeout),
+    asy_loop_settimer(set->loop, &set->watches->timer, asy_loop_after(timeout),
                       iterator_timed_out);
 }
 
@@ -411,7 +459,7 @@ static int as_completed(lua_State *L) {
   lua_insert(L, 1); /* loop, source */
   lua_createtable(L, (int)n, 0);
   asy_wait_children(L, rt, 1, 3, 2, n);
-  set = set_new(L, rt, 3, n, "as_completed");
+  set = set_new(L, rt, 3, n, false, "as_completed");
   if (set->loop != NULL)
     asy_loop_checkopen(L, set->loop);
   lua_pushvalue(L, lua_upvalueindex(1));
@@ -430,7 +478,7 @@ static int as_completed(lua_State *L) {
 void asy_waitset_open(lua_State *L) {
   static const luaL_Reg meta[] = {
       {"__close", set_close},
-      {"__gc", set_close},
+      {"__gc", set_gc},
       {NULL, NULL},
   };
   static const luaL_Reg funcs[] = {

@@ -5,6 +5,7 @@
 #include "error.h"
 #include "report.h"
 #include "stream.h"
+#include "weak.h"
 
 #define HIGH_WATER 65536 /* more waiting to be sent stops those who drain */
 
@@ -202,10 +203,11 @@ static int writer_gc(lua_State *L) {
   asy_writer *w = check_writer(L);
   asy_stream *s = w->stream;
   bool warns;
+  asy_weak_free(w->rt, &w->self);
   if (s == NULL)
     return 0;
   warns = s->h.loop->debug && !s->closing && s->fd < 0;
-  s->writer = NULL;
+  s->writer = 0;
   w->stream = NULL;
   asy_stream_close(s);
   if (warns) {

@@ -144,6 +144,7 @@ build = {
         "csrc/unixfile.c",
         "csrc/waitq.c",
         "csrc/waitset.c",
+        "csrc/weak.c",
         "csrc/wheel.c",
         "csrc/wire.c",
         "csrc/work.c",

@@ -64,7 +64,7 @@ describe("a server without memory for a connection", function()
   end
 
   it("accepts it later", function()
-    for k = 3, 12 do
+    for k = 4, 13 do
       local result <const> = helper.run_script(script, { options = { "--fail-malloc=" .. k } })
       assert.equal(0, result.code, result.stderr)
       assert.is_true(tonumber(result.stdout) >= 2, result.stdout)
