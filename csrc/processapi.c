@@ -68,10 +68,17 @@ static int send_to(lua_State *L, asy_process *p, int signum) {
 }
 
 
+/* The argument, a signal, or 0: none, only to know whether it could be sent. */
+static int check_signal(lua_State *L, int arg) {
+  bool none = lua_type(L, arg) == LUA_TNUMBER && lua_tonumber(L, arg) == 0;
+  return none ? 0 : asy_sig_check(L, arg);
+}
+
+
 /* process:send_signal(signal) */
 static int process_sendsignal(lua_State *L) {
   asy_process *p = check_process(L);
-  return send_to(L, p, asy_sig_check(L, 2));
+  return send_to(L, p, check_signal(L, 2));
 }
 
 
@@ -190,7 +197,11 @@ static int process_index(lua_State *L) {
 
 
 static int process_tostring(lua_State *L) {
-  lua_pushfstring(L, "<Process %d>", check_process(L)->pid);
+  asy_process *p = check_process(L);
+  if (p->child == NULL)
+    lua_pushfstring(L, "<Process %d returncode=%d>", p->pid, p->returncode);
+  else
+    lua_pushfstring(L, "<Process %d>", p->pid);
   return 1;
 }
 

@@ -63,7 +63,7 @@ function asyncio.Process:wait() end
 function asyncio.Process:communicate(input) end
 
 -- Raises OSError when it has ended. As Process.send_signal.
----@param signal string | integer "SIGTERM", "TERM" or 15
+---@param signal string | integer "SIGTERM", "TERM" or 15; 0: none
 function asyncio.Process:send_signal(signal) end
 
 -- Sends SIGTERM. As Process.terminate.
