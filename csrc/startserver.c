@@ -174,14 +174,25 @@ static void check_hosts(lua_State *L, int at, int options) {
 }
 
 
+/* Whether the host is to be every interface; an empty one becomes nil. */
+static bool is_everywhere(lua_State *L, int at) {
+  if (lua_type(L, at) == LUA_TSTRING && lua_rawlen(L, at) == 0) {
+    lua_pushnil(L);
+    lua_replace(L, at);
+  }
+  return lua_isnil(L, at);
+}
+
+
 /* The handler, the hosts, the port and the options are at 'first'. */
 static int start(lua_State *L, int first, const char *fname) {
   asy_rt *rt = asy_rt_up(L);
   int options = first + 3;
-  bool everywhere = lua_isnil(L, first + 1);
+  bool everywhere;
   asy_server *server;
   asy_task *t;
   lua_settop(L, options);
+  everywhere = is_everywhere(L, first + 1);
   asy_address_checkport(L, first + 2);
   asy_stream_limit(L, options); /* checks that the options are a table */
   check_hosts(L, first + 1, options);

@@ -15,6 +15,15 @@ local function sockets()
 end
 
 describe("start_server", function()
+  ait("listens on every interface where the host is nil or empty", function()
+    for _, host in ipairs { false, "" } do
+      local server <close> = asyncio.start_server(print, host or nil, 0, { family = "inet" })
+      assert.equal("0.0.0.0", server:sockets()[1].host)
+      assert.equal(1, #server:sockets())
+    end
+    helper.raises(asyncio.OSError, asyncio.start_server, print, { "" }, 0)
+  end)
+
   ait("refuses a host with a zero in it, which would end it", function()
     helper.raises("bad argument #2", asyncio.start_server, quiet, HOST .. "\0.example.org", 0)
     helper.raises("bad argument #2", asyncio.start_server, quiet, { HOST, HOST .. "\0" }, 0)

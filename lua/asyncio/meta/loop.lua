@@ -197,7 +197,7 @@ function asyncio.EventLoop:create_connection(factory, host, port, options) end
 -- Raises OSError. As loop.create_server.
 ---@async
 ---@param factory fun(): asyncio.Protocol
----@param host string | string[] | nil nil: every interface
+---@param host string | string[] | nil nil or "": every interface
 ---@param port integer 0: any
 ---@param options? asyncio.ServerOptions
 ---@return asyncio.Server

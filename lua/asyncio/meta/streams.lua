@@ -39,7 +39,7 @@ function asyncio.open_connection(host, port, options) end
 -- Raises OSError. As asyncio.start_server.
 ---@async
 ---@param handler? fun(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
----@param host string | string[] | nil nil: every interface
+---@param host string | string[] | nil nil or "": every interface
 ---@param port integer 0: any
 ---@param options? asyncio.ServerOptions
 ---@return asyncio.Server
