@@ -5,6 +5,7 @@
 -- The output ends with the line "N passed, N failed".
 -- ASYNCIO_TEST_BUILD   the directory of the build to test (build)
 -- ASYNCIO_TEST_GC      incremental or generational: the most eager collector
+-- ASYNCIO_TEST_TIMEOUT seconds after which a test, or a script of one, hangs (120)
 
 local build <const> = os.getenv "ASYNCIO_TEST_BUILD" or "build"
 

@@ -6,8 +6,8 @@ local busted = require "busted"
 
 local helper = {}
 
--- However slow the machine, a test that takes so many seconds hangs.
-local WATCHDOG <const> = 120
+-- However slow the machine, a test or a child that takes so many seconds hangs.
+local WATCHDOG <const> = tonumber(os.getenv "ASYNCIO_TEST_TIMEOUT") or 120
 
 -- Runs fn(...) as the main task; what still runs after the watchdog's time is
 -- cancelled, and raises a TimeoutError.
@@ -112,7 +112,7 @@ local function command(script, opts)
   for name, value in pairs(env) do
     words[#words + 1] = name .. "=" .. quote(value)
   end
-  words[#words + 1] = ("timeout -k 5 %d"):format(opts.timeout or 120)
+  words[#words + 1] = ("timeout -k 5 %g"):format(opts.timeout or WATCHDOG)
   words[#words + 1] = os.getenv "ASYNCIO_TEST_LUA" or "lua5.4"
   for _, option in ipairs(opts.options or {}) do
     words[#words + 1] = quote(option)
@@ -136,9 +136,10 @@ function helper.script(source)
   return (EAGER[os.getenv "ASYNCIO_TEST_GC"] or "") .. source
 end
 
--- Runs Lua source in a process of its own, which is killed if it hangs.
+-- Runs Lua source in a process of its own. If it hangs it is killed, and that is
+-- an error, with what it wrote so far.
 -- opts: stdin (text), env, args and options of the interpreter (tables), timeout
--- (seconds, 120 if missing), shell (a command line, in which %s is a command that
+-- (seconds, those of the watchdog if missing), shell (a command line, in which %s is a command that
 -- runs the script, to connect it with others).
 -- Returns a table with stdout, stderr (in which the script is called "script"),
 -- and code, the exit status, or signal, the number of the signal that ended it.
@@ -149,6 +150,7 @@ function helper.run_script(source, opts)
   write_file(input, opts.stdin or "")
   local launcher = os.tmpname()
   write_file(launcher, "exec " .. command(script, opts) .. "\n")
+  local limit <const>, began <const> = opts.timeout or WATCHDOG, os.time()
   local line = (opts.shell or "exec %s"):gsub("%%s", "sh " .. launcher)
   local _, how, number = os.execute(("{ %s\n} <%s >%s 2>%s"):format(line, input, out, err))
   os.remove(script)
@@ -157,6 +159,10 @@ function helper.run_script(source, opts)
   local place = script:gsub("%p", "%%%0")
   local result = { stdout = read_and_remove(out) }
   result.stderr = read_and_remove(err):gsub(place, "script")
+  if os.difftime(os.time(), began) >= limit then
+    local text <const> = "the script hangs: killed after %g seconds\nstdout:\n%s\nstderr:\n%s"
+    error(text:format(limit, result.stdout, result.stderr), 2)
+  end
   if how == "signal" then
     result.signal = number
   elseif number > 128 then -- the shell's and timeout's way to say it
