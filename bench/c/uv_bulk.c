@@ -4,10 +4,7 @@
 ** uv_bulk   prints port=N and serves until it is killed.
 */
 
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <uv.h>
+#include "uv_server.h"
 
 #define CHUNK 65536
 
@@ -20,25 +17,6 @@ typedef struct Connection {
 } Connection;
 
 static char buffer[CHUNK];
-
-
-static void check(int status, const char *what) {
-  if (status < 0) {
-    fprintf(stderr, "uv_bulk: %s: %s\n", what, uv_strerror(status));
-    exit(1);
-  }
-}
-
-
-static void connection_free(uv_handle_t *handle) {
-  free(handle->data);
-}
-
-
-static void connection_close(Connection *c) {
-  if (!uv_is_closing((uv_handle_t *)&c->tcp))
-    uv_close((uv_handle_t *)&c->tcp, connection_free);
-}
 
 
 static void connection_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf) {
@@ -67,14 +45,14 @@ static void connection_send(Connection *c) {
           "uv_write");
     return;
   }
-  connection_close(c);
+  connection_close(&c->tcp);
 }
 
 
 static void connection_written(uv_write_t *req, int status) {
-  Connection *c = req->handle->data;
+  Connection *c = (Connection *)req->handle;
   if (status < 0)
-    connection_close(c);
+    connection_close(&c->tcp);
   else
     connection_send(c);
 }
@@ -83,7 +61,7 @@ static void connection_written(uv_write_t *req, int status) {
 static void connection_answer(Connection *c) {
   uv_buf_t data = uv_buf_init(buffer, 1);
   uv_try_write((uv_stream_t *)&c->tcp, &data, 1);
-  connection_close(c);
+  connection_close(&c->tcp);
 }
 
 
@@ -97,11 +75,11 @@ static int connection_request(Connection *c, const char *data, size_t n) {
 
 static void connection_read(uv_stream_t *stream, ssize_t n,
                             const uv_buf_t *buf) {
-  Connection *c = stream->data;
+  Connection *c = (Connection *)stream;
   if (n == UV_EOF)
     connection_answer(c);
   else if (n < 0)
-    connection_close(c);
+    connection_close(&c->tcp);
   else if (c->request[0] != 'u' &&
            connection_request(c, buf->base, (size_t)n)) {
     c->left = (size_t)atoi(c->request + 1) * ((1 << 20) / CHUNK);
@@ -111,34 +89,17 @@ static void connection_read(uv_stream_t *stream, ssize_t n,
 }
 
 
-static void server_accept(uv_stream_t *server, int status) {
-  Connection *c = status < 0 ? NULL : calloc(1, sizeof(Connection));
-  if (c == NULL)
-    return;
-  check(uv_tcp_init(server->loop, &c->tcp), "uv_tcp_init");
-  c->tcp.data = c;
-  if (uv_accept(server, (uv_stream_t *)&c->tcp) < 0) {
-    connection_close(c);
-    return;
-  }
-  uv_tcp_nodelay(&c->tcp, 1);
-  uv_read_start((uv_stream_t *)&c->tcp, connection_alloc, connection_read);
+static void connection_begin(uv_tcp_t *tcp) {
+  Connection *c = (Connection *)tcp;
+  c->length = c->left = 0;
+  c->request[0] = '\0';
 }
 
 
 int main(void) {
-  uv_loop_t *loop = uv_default_loop();
-  uv_tcp_t server;
-  struct sockaddr_in address;
-  int size = sizeof(address);
-  signal(SIGPIPE, SIG_IGN);
-  check(uv_ip4_addr("127.0.0.1", 0, &address), "uv_ip4_addr");
-  check(uv_tcp_init(loop, &server), "uv_tcp_init");
-  check(uv_tcp_bind(&server, (const struct sockaddr *)&address, 0), "bind");
-  check(uv_listen((uv_stream_t *)&server, 16, server_accept), "listen");
-  check(uv_tcp_getsockname(&server, (struct sockaddr *)&address, &size),
-        "getsockname");
-  printf("port=%d\n", ntohs(address.sin_port));
-  fflush(stdout);
-  return uv_run(loop, UV_RUN_DEFAULT);
+  static Server server = {.size = sizeof(Connection),
+                          .begin = connection_begin,
+                          .alloc = connection_alloc,
+                          .read = connection_read};
+  return serve(&server, 16);
 }

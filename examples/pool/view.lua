@@ -2,10 +2,11 @@
 -- terminal besides a bar of how far they are, and what runs.
 
 local drawing = require "shared.drawing"
-local screen = require "shared.screen"
-local terminal = require "shared.terminal"
+local views = require "shared.views"
 
-local views = {}
+local view = {}
+
+local Drawings <const>, Lines <const> = views.classes()
 
 local COLOURS <const> = { succeeded = "green", failed = "red", ["timed out"] = "yellow" }
 
@@ -21,26 +22,15 @@ end
 
 -- {====== Lines ======
 
-local Lines <const> = {}
-Lines.__index = Lines
-
 function Lines:ended(job)
   for _, line in ipairs(lines_of({}, job)) do
     self.out:write(line, "\n")
   end
 end
 
--- The body of a task; see Drawings:follow.
-function Lines.follow() end
-
-function Lines.__close() end
-
 -- }======
 
 -- {====== Drawings ======
-
-local Drawings <const> = {}
-Drawings.__index = Drawings
 
 local MOST_BAR <const> = 40
 
@@ -71,19 +61,11 @@ function Drawings:follow()
   end)
 end
 
-function Drawings:__close()
-  local _ <close> = self.screen
-end
-
 -- }======
 
 -- A view of the pool, to be kept in a <close> variable.
-function views.open(pool)
-  if terminal.is_terminal(1) then
-    return setmetatable({ pool = pool, screen = screen.open(io.stdout) }, Drawings)
-  end
-  io.stdout:setvbuf "line"
-  return setmetatable({ out = io.stdout }, Lines)
+function view.open(pool)
+  return views.open(Drawings, Lines, { pool = pool })
 end
 
-return views
+return view

@@ -2,15 +2,13 @@
 -- elsewhere a line for all that happens.
 
 local drawing = require "shared.drawing"
-local screen = require "shared.screen"
-local terminal = require "shared.terminal"
+local views = require "shared.views"
 
-local views = {}
+local view = {}
+
+local Drawings <const>, Lines <const> = views.classes()
 
 -- {====== Lines ======
-
-local Lines <const> = {}
-Lines.__index = Lines
 
 function Lines:detail(text, ...)
   self.out:write(text:format(...), "\n")
@@ -20,17 +18,9 @@ function Lines:note(_, text, ...)
   self:detail(text, ...)
 end
 
--- The body of a task; see Drawings:follow.
-function Lines.follow() end
-
-function Lines.__close() end
-
 -- }======
 
 -- {====== Drawings ======
-
-local Drawings <const> = {}
-Drawings.__index = Drawings
 
 local LABEL <const> = "%-12s"
 local WORKER <const> = LABEL .. "%9s  "
@@ -86,19 +76,11 @@ function Drawings:follow()
   end)
 end
 
-function Drawings:__close()
-  local _ <close> = self.screen
-end
-
 -- }======
 
 -- A view of the bank, to be kept in a <close> variable.
-function views.open(bank)
-  if terminal.is_terminal(1) then
-    return setmetatable({ bank = bank, screen = screen.open(io.stdout) }, Drawings)
-  end
-  io.stdout:setvbuf "line"
-  return setmetatable({ out = io.stdout }, Lines)
+function view.open(bank)
+  return views.open(Drawings, Lines, { bank = bank })
 end
 
-return views
+return view
