@@ -76,7 +76,7 @@ static int relock(lua_State *L, asy_task *t, lua_KContext ctx) {
   asy_condition *c = (asy_condition *)lua_touserdata(L, 1);
   t->tflags &= (uint8_t)~ASY_TASK_CANCEL;
   if (asy_lock_isfree(c->lock) || (t->fut.flags & ASY_KILLED)) {
-    asy_lock_take(c->lock);
+    asy_lock_take(c->lock, t);
     return wait_over(L, t, ctx);
   }
   lua_getiuservalue(L, 1, CONDITION_LOCK);

@@ -8,8 +8,9 @@
 #include "debug.h"
 #include "error.h"
 #include "group.h"
-#include "queue.h"
+#include "lock.h"
 #include "nest.h"
+#include "queue.h"
 #include "sync.h"
 
 #define MAX_MEMBERS 4 /* of a gather or a wait that are named */
@@ -155,6 +156,29 @@ static void push_name(lua_State *L, asy_rt *rt, int idx, int depth) {
 }
 
 
+/* Adds to the text on the top who has the lock at 'idx', for which the task
+** waits. */
+static void add_owner(lua_State *L, asy_rt *rt, const asy_task *t, int idx) {
+  const asy_lock *l = (const asy_lock *)asy_tokind(L, rt, idx, ASY_LOCK);
+  int text = lua_gettop(L);
+  asy_task *owner;
+  if (l == NULL || asy_lock_isfree(l))
+    return;
+  owner = asy_lock_pushowner(L, l);
+  if (owner == NULL) {
+    lua_pushliteral(L, "a task that has ended");
+  } else if (owner == t) {
+    lua_pushliteral(L, "itself");
+  } else {
+    push_name(L, rt, -1, 0);
+  }
+  lua_pushfstring(L, "%s held by %s", lua_tostring(L, text),
+                  lua_tostring(L, -1));
+  lua_replace(L, text);
+  lua_settop(L, text);
+}
+
+
 /* Pushes what the parked task does. */
 static void push_waiting(lua_State *L, asy_rt *rt, asy_task *t) {
   int top = lua_gettop(L);
@@ -168,6 +192,7 @@ static void push_waiting(lua_State *L, asy_rt *rt, asy_task *t) {
   } else if (asy_issync(asy_toobject(L, rt, -1))) {
     luaL_tolstring(L, -1, NULL);
     lua_pushfstring(L, "waits for %s", lua_tostring(L, -1));
+    add_owner(L, rt, t, top + 1);
   } else if (asy_itemq_is(asy_toobject(L, rt, -1))) {
     luaL_tolstring(L, -1, NULL);
     lua_pushfstring(L, "waits for %s: %s", t->how->what, lua_tostring(L, -1));

@@ -5,13 +5,32 @@
 #include "lock.h"
 
 #include "error.h"
+#include "pin.h"
 
 static const asy_wait lock_wait = {"a lock", asy_waitq_abort};
 
 
 void asy_lock_drop(asy_lock *l) {
-  if (--l->holders == 0 && !l->handed)
-    l->handed = asy_waitq_wake(&l->sync.waiters) != NULL;
+  if (--l->holders == 0 && !l->handed) {
+    const asy_task *next = asy_waitq_wake(&l->sync.waiters);
+    if (next == NULL)
+      return;
+    l->handed = true;
+    asy_lock_own(l, next);
+  }
+}
+
+
+/* Unfinished tasks are pinned. */
+asy_task *asy_lock_pushowner(lua_State *L, const asy_lock *l) {
+  asy_rt *rt = l->sync.rt;
+  asy_task *t;
+  asy_pin_push(L, rt, l->owner_slot);
+  t = (asy_task *)asy_tokind(L, rt, -1, ASY_TASK);
+  if (t != NULL && t->id == l->owner)
+    return t;
+  lua_pop(L, 1);
+  return NULL;
 }
 
 
@@ -25,7 +44,7 @@ bool asy_lock_came(asy_lock *l, const asy_task *t) {
   if (asy_waitq_got(t) == 0)
     return false;
   l->handed = false;
-  asy_lock_take(l);
+  asy_lock_take(l, t);
   return true;
 }
 
@@ -47,7 +66,7 @@ static int lock_woken(lua_State *L, int status, lua_KContext ctx) {
 int asy_lock_acquire(lua_State *L, asy_task *t, asy_lock *l) {
   if (!asy_lock_isfree(l))
     return asy_lock_wait(L, t, (lua_KContext)l, lock_woken);
-  asy_lock_take(l);
+  asy_lock_take(l, t);
   lua_settop(L, 1);
   return 1;
 }

@@ -14,6 +14,8 @@ typedef struct asy_lock {
   asy_sync sync;
   uint32_t holders;
   bool handed;
+  uint32_t owner_slot; /* pin and number of who got it last, a task that may */
+  uint64_t owner;      /* have ended; only for people */
 } asy_lock;
 
 static inline bool asy_lock_isfree(const asy_lock *l) {
@@ -25,10 +27,21 @@ static inline bool asy_lock_isheld(const asy_lock *l) {
   return l->holders > 0;
 }
 
-/* One more holds it. */
-static inline void asy_lock_take(asy_lock *l) {
-  l->holders++;
+/* The task has it, or is about to. */
+static inline void asy_lock_own(asy_lock *l, const asy_task *t) {
+  l->owner_slot = t->fut.slot;
+  l->owner = t->id;
 }
+
+/* One more holds it, the task. */
+static inline void asy_lock_take(asy_lock *l, const asy_task *t) {
+  l->holders++;
+  asy_lock_own(l, t);
+}
+
+/* Pushes who got the lock, which is not free, last, and returns that; or NULL
+** if that task has ended, and pushes nothing. */
+asy_task *asy_lock_pushowner(lua_State *L, const asy_lock *l);
 
 /* One less holds it; after the last it goes to the task that has waited
 ** longest. Never raises. */

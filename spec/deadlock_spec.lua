@@ -5,6 +5,99 @@ local function deadlock(fn)
   return helper.raises(asyncio.DeadlockError, asyncio.run, fn)
 end
 
+-- The line of the error for the task of that name, without the place.
+local function line_of(err, name)
+  local line <const> = err.message:match("\n  (" .. name .. " [^\n]*)")
+  return (line:gsub(" at .*", ""))
+end
+
+describe("a deadlock over a lock", function()
+  it("says who holds it", function()
+    local err = deadlock(function()
+      local lock <const> = asyncio.Lock()
+      asyncio.create_task(function()
+        local _ <close> = lock:acquire()
+        asyncio.Future():await()
+      end):set_name "holder"
+      asyncio.sleep(0)
+      asyncio.current_task():set_name "waiter"
+      lock:acquire()
+    end)
+    local expected <const> = "waiter waits for <Lock [locked, waiters:1]> held by <Task 'holder'>"
+    assert.equal(expected, line_of(err, "waiter"))
+  end)
+
+  it("says to whom it was handed", function()
+    local err = deadlock(function()
+      local lock <const> = asyncio.Lock()
+      lock:acquire()
+      local function hold()
+        lock:acquire()
+        asyncio.Future():await()
+      end
+      asyncio.create_task(hold):set_name "second"
+      asyncio.create_task(hold):set_name "third"
+      asyncio.sleep(0)
+      lock:release()
+      asyncio.create_task(lock.acquire, lock):set_name "fourth"
+      asyncio.Future():await()
+    end)
+    assert.matches("held by <Task 'second'>$", line_of(err, "third"))
+    assert.matches("held by <Task 'second'>$", line_of(err, "fourth"))
+  end)
+
+  it("says that its holder waits itself, or has ended", function()
+    local err = deadlock(function()
+      local lock <const>, other <const> = asyncio.Lock(), asyncio.Lock()
+      asyncio.create_task(function()
+        lock:acquire()
+      end):await()
+      collectgarbage()
+      asyncio.create_task(function()
+        other:acquire()
+        other:acquire()
+      end):set_name "again"
+      asyncio.current_task():set_name "main"
+      lock:acquire()
+    end)
+    assert.matches("waiters:1%]> held by a task that has ended$", line_of(err, "main"))
+    assert.matches("waiters:1%]> held by itself$", line_of(err, "again"))
+  end)
+
+  it("says so of a condition's", function()
+    local err = deadlock(function()
+      local condition <const> = asyncio.Condition()
+      asyncio.create_task(function()
+        condition:acquire()
+        condition:wait()
+      end):set_name "relocks"
+      asyncio.sleep(0)
+      asyncio.current_task():set_name "main"
+      local _ <close> = condition:acquire()
+      asyncio.create_task(condition.acquire, condition):set_name "acquires"
+      asyncio.sleep(0)
+      condition:notify()
+      asyncio.Future():await()
+    end)
+    assert.matches("held by <Task 'main'>$", line_of(err, "relocks"))
+    assert.matches("held by <Task 'main'>$", line_of(err, "acquires"))
+  end)
+
+  it("knows an eager task", function()
+    local err = deadlock(function()
+      local lock <const> = asyncio.Lock()
+      local function hold()
+        lock:acquire()
+        asyncio.Future():await()
+      end
+      asyncio.Task(asyncio.async(hold)(), { eager_start = true, name = "eager" })
+      asyncio.current_task():set_name "main"
+      lock:acquire()
+    end)
+    assert.matches("held by <Task 'eager'>$", line_of(err, "main"))
+  end)
+end)
+
 describe("a deadlock", function()
   it("is an error when nothing can wake the main task", function()
     local err = deadlock(function()
