@@ -3,31 +3,21 @@
 
 local customers = require "supermarket.customers"
 local drawing = require "shared.drawing"
-local screen = require "shared.screen"
-local terminal = require "shared.terminal"
+local views = require "shared.views"
 
-local views = {}
+local view = {}
+
+local Drawings <const>, Lines <const> = views.classes()
 
 -- {====== Lines ======
-
-local Lines <const> = {}
-Lines.__index = Lines
 
 function Lines:tell(text, ...)
   self.out:write(tostring(self.shop.clock), " ", text:format(...), "\n")
 end
 
--- The body of a task; see Drawings:follow.
-function Lines.follow() end
-
-function Lines.__close() end
-
 -- }======
 
 -- {====== Drawings ======
-
-local Drawings <const> = {}
-Drawings.__index = Drawings
 
 -- By the kinds of customers.
 local COLOURS <const> = { "yellow", "green", "cyan" }
@@ -108,19 +98,11 @@ function Drawings:follow()
   end)
 end
 
-function Drawings:__close()
-  local _ <close> = self.screen
-end
-
 -- }======
 
 -- A view of the supermarket, to be kept in a <close> variable.
-function views.open(shop)
-  if terminal.is_terminal(1) then
-    return setmetatable({ shop = shop, screen = screen.open(io.stdout) }, Drawings)
-  end
-  io.stdout:setvbuf "line"
-  return setmetatable({ shop = shop, out = io.stdout }, Lines)
+function view.open(shop)
+  return views.open(Drawings, Lines, { shop = shop })
 end
 
-return views
+return view
