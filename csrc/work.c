@@ -34,12 +34,22 @@ static void give(lua_State *L, asy_job *j, int count, const char *what) {
 }
 
 
+/* Pushes what the job was given. Then the parcel is gone: while the job runs it
+** would keep channels, and large values twice. */
+static int unpack_given(lua_State *L, asy_job *j) {
+  int n = asy_parcel_unpack(L, j->given);
+  asy_parcel_free(j->given);
+  j->given = NULL;
+  return n;
+}
+
+
 /* Does the work; the job is the argument. */
 static int run_job(lua_State *L) {
   asy_job *j = (asy_job *)lua_touserdata(L, 1);
   int n;
   lua_settop(L, 0);
-  n = asy_parcel_unpack(L, j->given);
+  n = unpack_given(L, j);
   asy_settings_resolve(L, 1);
   lua_call(L, n - 1, LUA_MULTRET);
   give(L, j, lua_gettop(L), "result");
