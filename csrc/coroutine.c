@@ -28,7 +28,7 @@ typedef struct asy_coroutine {
 
 static int call_coroutine_function(lua_State *L) {
   int nargs = lua_gettop(L);
-  lua_pushvalue(L, lua_upvalueindex(2));
+  lua_pushvalue(L, lua_upvalueindex(ASY_COROUTINE_FUNCTION));
   lua_insert(L, 1);
   asy_coroutine_new(L, asy_rt_up(L), nargs);
   return 1;
@@ -40,9 +40,16 @@ bool asy_coroutine_isfunction(lua_State *L, int idx) {
 }
 
 
+void asy_coroutine_wrap(lua_State *L, asy_rt *rt) {
+  lua_pushlightuserdata(L, rt);
+  lua_insert(L, -2);
+  lua_pushcclosure(L, call_coroutine_function, ASY_COROUTINE_FUNCTION);
+}
+
+
 void asy_coroutine_unwrap(lua_State *L, int idx) {
   idx = lua_absindex(L, idx);
-  lua_getupvalue(L, idx, 2);
+  lua_getupvalue(L, idx, ASY_COROUTINE_FUNCTION);
   lua_replace(L, idx);
 }
 
@@ -128,9 +135,7 @@ void asy_coroutine_close(lua_State *L, int idx) {
 static int async(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_insert(L, 1);
-  lua_pushcclosure(L, call_coroutine_function, 2);
+  asy_coroutine_wrap(L, asy_rt_up(L));
   return 1;
 }
 

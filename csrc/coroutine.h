@@ -10,6 +10,12 @@
 /* Whether the value is a function made by async(). */
 bool asy_coroutine_isfunction(lua_State *L, int idx);
 
+/* Replaces the function on the top by a coroutine function of it. */
+void asy_coroutine_wrap(lua_State *L, asy_rt *rt);
+
+/* The upvalue of a coroutine function that is what it was made of. */
+#define ASY_COROUTINE_FUNCTION 2
+
 /* Replaces the coroutine function at 'idx' by the function it was made of. */
 void asy_coroutine_unwrap(lua_State *L, int idx);
 

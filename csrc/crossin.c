@@ -5,6 +5,7 @@
 */
 #include <limits.h>
 
+#include "coroutine.h"
 #include "error.h"
 #include "parcel.h"
 
@@ -209,11 +210,25 @@ static void need_upvalue(reader *r, int idx, int upvalue) {
 }
 
 
+static void push_async(reader *r) {
+  lua_pushnil(r->L);
+  asy_coroutine_wrap(r->L, r->rt);
+}
+
+
+/* A coroutine function has one upvalue that crosses. */
+static bool is_async(reader *r, int upvalue) {
+  return upvalue == ASY_COROUTINE_FUNCTION &&
+         asy_coroutine_isfunction(r->L, -2) && lua_isfunction(r->L, -1);
+}
+
+
 static void set_upvalue(reader *r) {
   int upvalue = get_byte(r);
   if (r->depth < 2)
     malformed(r);
-  need_upvalue(r, -2, upvalue);
+  if (!is_async(r, upvalue))
+    need_upvalue(r, -2, upvalue);
   lua_setupvalue(r->L, -2, upvalue);
   r->depth--;
 }
@@ -308,6 +323,7 @@ static bool do_rare(reader *r, int op) {
   case OP_INSTANCE: set_class(r); return false;
   case OP_METATABLE: set_metatable(r); return false;
   case OP_SHARED: push_shared(r); return true;
+  case OP_ASYNC: push_async(r); return true;
   default: malformed(r); return false;
   }
 }

@@ -6,6 +6,7 @@
 */
 #include <stdlib.h>
 
+#include "coroutine.h"
 #include "error.h"
 #include "packer.h"
 
@@ -143,6 +144,15 @@ static bool is_bound(asy_packer *k) {
 }
 
 
+/* A coroutine function, on the top, is a function with the one upvalue that it
+** was made of. */
+static void pack_async(asy_packer *k) {
+  begin(k, true);
+  k->frames[k->depth - 1].upvalue = ASY_COROUTINE_FUNCTION - 1;
+  asy_pack_byte(k, OP_ASYNC);
+}
+
+
 static bool pack_function(asy_packer *k) {
   lua_State *L = k->L;
   size_t at, size;
@@ -153,6 +163,10 @@ static bool pack_function(asy_packer *k) {
     if (asy_cross_membername(L)) {
       asy_pack_member(k);
       return false;
+    }
+    if (asy_coroutine_isfunction(L, -1)) {
+      pack_async(k);
+      return true;
     }
     if (lua_iscfunction(L, -1))
       asy_pack_cannot(k, "C function");

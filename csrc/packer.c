@@ -105,7 +105,9 @@ void asy_pack_modules(asy_packer *k) {
 /* Pushes what leads from a table or function to its part on the way. */
 static void push_step(asy_packer *k, const asy_packframe *f) {
   lua_State *L = k->L;
-  if (f->function) {
+  if (f->function && lua_iscfunction(L, f->idx)) {
+    lua_pushliteral(L, "coroutine function: ");
+  } else if (f->function) {
     lua_Debug ar;
     const char *name = lua_getupvalue(L, f->idx, f->upvalue);
     lua_pop(L, name != NULL);

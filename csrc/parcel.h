@@ -56,7 +56,8 @@ enum {
   OP_INSTANCE,  /* gives the value below the class on the top */
   OP_METATABLE, /* a string: gives the value the metatable of that name */
   OP_SHARED,    /* n: an object that both share */
-  OP_LAST = OP_SHARED,
+  OP_ASYNC,     /* a coroutine function, whose function is to be an upvalue */
+  OP_LAST = OP_ASYNC,
   OP_SMALL = 0x20, /* from here on integers, the first of which is */
   SMALL_MIN = -16,
   SMALL_MAX = SMALL_MIN + 0x7f - OP_SMALL,

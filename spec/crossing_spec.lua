@@ -204,6 +204,22 @@ describe("a function that crosses", function()
     assert.are.equal(180 * 181 // 2, copy(load(table.concat(source))())())
   end)
 
+  it("may be a coroutine function", function()
+    local again
+    again = asyncio.async(function(n)
+      return n == 0 and "end" or again(n - 1):await()
+    end)
+    local one, other = copy(again, { again })
+    assert(one == other[1] and one ~= again and asyncio.iscoroutinefunction(one))
+    assert.are.equal("end", asyncio.run(one, 3))
+    local pipe = io.stdout
+    local function get()
+      return pipe
+    end
+    local place <const> = "^argument 1: %[1%]: coroutine function: upvalue 'pipe' of function"
+    assert.matches(place, catch(copy, { asyncio.async(get) }))
+  end)
+
   it("may be stripped", function()
     local n = 2
     local stripped = load(string.dump(function(x)
@@ -447,7 +463,10 @@ describe("random values", function()
   it("do no harm even when nobody looks at the sum", function()
     for seed = 1, RUNS * 5 do
       local random = seeded(seed)
-      local bytes = pack(random_value(random, 3, {}), asyncio.TimeoutError "x", string.format)
+      local coroutine_function <const> = asyncio.async(function() end)
+      local bytes = pack(
+        random_value(random, 3, {}), asyncio.TimeoutError "x", string.format, coroutine_function
+      )
       for _ = 1, random(1, 3) do
         local at = random(17, #bytes)
         local other = string.char(random(0, 255))

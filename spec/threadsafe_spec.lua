@@ -242,6 +242,49 @@ describe("run_coroutine_threadsafe", function()
     assert(class and value == "value")
   end)
 
+  ait("takes coroutine functions", function()
+    local double
+    double = asyncio.async(function(n)
+      sleep(0)
+      return n > 100 and n or double(2 * n):await()
+    end)
+    local here, there = in_worker(function(loop)
+      return asyncio.run(double, 50), asyncio.run_coroutine_threadsafe(double, loop, 7):result()
+    end)
+    assert(here == 200 and there == 112)
+  end)
+
+  ait("checks its arguments", function()
+    local messages = in_worker(function(loop)
+      local list = {}
+      local function try(fn, ...)
+        list[#list + 1] = tostring(select(2, pcall(fn, ...)))
+      end
+      try(function()
+        local _ = asyncio.run_coroutine_threadsafe("name", loop)
+      end)
+      try(function()
+        local _ = asyncio.run_coroutine_threadsafe(asyncio.sleep, loop, io.stdout)
+      end)
+      local future = asyncio.run_coroutine_threadsafe(asyncio.sleep, loop, 0)
+      try(function()
+        local _ = future:result "soon"
+      end)
+      try(function()
+        local _ = future:exception(0 / 0)
+      end)
+      return list
+    end)
+    for i, message in ipairs {
+      "bad argument #1 to 'run_coroutine_threadsafe' %(function expected, got string%)",
+      "argument 3: userdata %(FILE%*%) cannot cross",
+      "bad argument #1 to 'result' %(number expected, got string%)",
+      "bad argument #1 to 'exception' %(number expected, got nan%)",
+    } do
+      assert.matches("^[^:]*threadsafe_spec.lua:%d+: " .. message, messages[i])
+    end
+  end)
+
   ait("cancels the task", function()
     local cancelled, first, again, err, state = in_worker(function(loop)
       local gate = asyncio.Channel()

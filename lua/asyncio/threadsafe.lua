@@ -46,9 +46,17 @@ local Closing <const> = {
   end,
 }
 
+-- Calls fn; what a coroutine function makes is awaited.
+local function call(fn, ...)
+  if core.iscoroutinefunction(fn) then
+    return core.await(fn(...))
+  end
+  return fn(...)
+end
+
 local function body(reply, fn, ...)
   local _ <close> = setmetatable({ reply = reply }, Closing)
-  finish(reply, xpcall(fn, keep_traceback, ...))
+  finish(reply, xpcall(call, keep_traceback, fn, ...))
 end
 
 local start <const> = core.async(body)
@@ -81,6 +89,13 @@ local function check_future(self, method)
   if not core.isinstance(self, ConcurrentFuture) then
     local message <const> = "bad argument #1 to '%s' (asyncio.ConcurrentFuture expected, got %s)"
     error(message:format(method, type(self)), 3)
+  end
+end
+
+local function check_timeout(timeout, method)
+  if timeout ~= nil and (type(timeout) ~= "number" or timeout ~= timeout) then
+    local got = type(timeout) == "number" and "nan" or type(timeout)
+    error(("bad argument #1 to '%s' (number expected, got %s)"):format(method, got), 3)
   end
 end
 
@@ -120,6 +135,7 @@ end
 
 function ConcurrentFuture:result(timeout)
   check_future(self, "result")
+  check_timeout(timeout, "result")
   await(self, timeout)
   if not self._ok then
     error(self._values[1], 0)
@@ -129,6 +145,7 @@ end
 
 function ConcurrentFuture:exception(timeout)
   check_future(self, "exception")
+  check_timeout(timeout, "exception")
   await(self, timeout)
   if not self._ok then
     return self._values[1]
@@ -184,7 +201,10 @@ function threadsafe.run_coroutine_threadsafe(fn, loop, ...)
     error(BAD_ARGUMENT:format(1, "function", type(fn)), 2)
   end
   local reply = core.Channel(0)
-  core.loop_post(loop, threadsafe.serve, fn, reply, ...)
+  local ok, err = pcall(core.loop_post, loop, threadsafe.serve, fn, reply, ...)
+  if not ok then
+    error(err, 2)
+  end
   return setmetatable({ _reply = reply, _loop = loop }, ConcurrentFuture)
 end
 
