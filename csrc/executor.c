@@ -411,10 +411,12 @@ static int is_closing(lua_State *L) {
 static int check_function(lua_State *L) {
   if (!asy_settings_isfn(L, 1)) {
     luaL_where(L, 2);
-    return luaL_error(L,
-                      "bad argument #1 to '%s' (function or "
-                      "\"module:function\" expected, got %s)",
-                      luaL_checkstring(L, 2), luaL_typename(L, 1));
+    lua_pushfstring(L,
+                    "bad argument #1 to '%s' (function or "
+                    "\"module:function\" expected, got %s)",
+                    luaL_checkstring(L, 2), luaL_typename(L, 1));
+    lua_concat(L, 2);
+    return lua_error(L);
   }
   lua_settop(L, 1);
   return 1;

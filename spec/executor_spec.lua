@@ -347,8 +347,36 @@ describe("map", function()
     assert.is_nil(next_result())
   end)
 
+  ait("can be cancelled while it waits for items", function()
+    local pool <close> = asyncio.ThreadPoolExecutor(1)
+    for _, before in ipairs { 0, 2 } do
+      local got, n, waits = {}, 0, asyncio.Event()
+      local function items()
+        n = n + 1
+        if n > before then
+          waits:set()
+          asyncio.Future():await()
+        end
+        return n
+      end
+      local task = asyncio.create_task(function()
+        for value in pool:map(square, items, { buffersize = 1 }) do
+          got[#got + 1] = value
+        end
+      end)
+      waits:wait()
+      task:cancel()
+      raises(asyncio.CancelledError, task.await, task)
+      assert.are.equal(math.max(before - 1, 0), #got)
+    end
+  end)
+
   ait("checks its arguments", function()
     local pool <close> = asyncio.ThreadPoolExecutor(1)
+    local function wrong()
+      local _ = pool:map(1, {})
+    end
+    raises("executor_spec.lua:%d+: bad argument #1 to 'map'", wrong)
     raises("bad argument #1 to 'map'", pool.map, pool, 1, {})
     raises("bad argument #2 to 'map' %(table or function", pool.map, pool, square)
     raises("bad argument #3 to 'map' %(table or function", pool.map, pool, square, {}, 1)

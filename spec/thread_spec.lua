@@ -372,4 +372,13 @@ describe("cpu_count", function()
     assert.are.equal("integer", math.type(asyncio.cpu_count()))
     assert.is_true(asyncio.cpu_count() >= 1)
   end)
+
+  it("counts no core that the process may not use", function()
+    local status <close> = io.open "/proc/self/status"
+    local list, allowed = status:read("a"):match "Cpus_allowed_list:%s*(%S+)", 0
+    for first, last in list:gmatch "(%d+)%-?(%d*)" do
+      allowed = allowed + (last == "" and first or last) - first + 1
+    end
+    assert.is_true(asyncio.cpu_count() <= allowed)
+  end)
 end)

@@ -59,25 +59,29 @@ function Map:take()
   return n, columns
 end
 
--- Submits one chunk; false when there are no more items.
+-- Submits one chunk, protected: true and its future, or nil when there are no more
+-- items; or false and an error. What ends the task itself passes.
 function Map:submit()
-  local n, columns = self:take()
-  if n == 0 then
-    return false
-  elseif self.chunksize > 1 then
-    return self.executor:submit("asyncio.executor:run_chunk", self.fn, n, table.unpack(columns))
+  local ok, n, columns = core.pcall(self.take, self)
+  if not ok or n == 0 then
+    return ok, not ok and n or nil
+  end
+  local submit <const> = self.executor.submit
+  if self.chunksize > 1 then
+    local name <const> = "asyncio.executor:run_chunk"
+    return core.pcall(submit, self.executor, name, self.fn, n, table.unpack(columns))
   end
   for k, column in ipairs(columns) do
     columns[k] = column[1]
   end
-  return self.executor:submit(self.fn, table.unpack(columns))
+  return core.pcall(submit, self.executor, self.fn, table.unpack(columns))
 end
 
 -- Submits what may be under way. What cannot be submitted is an error in its
 -- turn, after the results of what stood before.
 function Map:fill()
   while not self.exhausted and self.last - self.first < self.buffersize do
-    local ok, future = pcall(self.submit, self)
+    local ok, future = self:submit()
     if ok and not future then
       return
     end
@@ -207,7 +211,11 @@ function executor.map(self, workers, fn, ...)
   for k = 1, math.max(lists.n, 1) do
     map.sources[k] = source_of(lists[k], k + 1)
   end
-  map:fill()
+  local ok, err = pcall(map.fill, map)
+  if not ok then
+    map:close()
+    error(err, 0)
+  end
   return iterator(map), nil, nil, map
 end
 
