@@ -352,16 +352,6 @@ int asy_connect(lua_State *L, asy_task *t, const struct sockaddr_storage *to,
 }
 
 
-struct asy_task *asy_loop_task(lua_State *L, asy_loop *loop,
-                               const char *fname) {
-  asy_task *t = asy_task_here(L, loop->rt, fname);
-  if (t->fut.loop != loop)
-    asy_error_raise(L, ASY_RUNTIME_ERROR,
-                    "%s: the task is one of another event loop", fname);
-  return t;
-}
-
-
 void asy_connect_open(lua_State *L) {
   static const luaL_Reg meta[] = {
       {"__close", connector_close},

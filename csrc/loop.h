@@ -70,8 +70,6 @@ typedef struct asy_loop {
 #define ASY_LOOP_FAILURE 5 /* the error that leaves run_* */
 #define ASY_LOOP_VALUES 5
 
-void asy_loop_open(lua_State *L);
-
 /* {====== For the parts that run on a loop; none of these raises ====== */
 
 /* Makes sure that the loop drains before it blocks again. */
@@ -117,6 +115,9 @@ uint64_t asy_loop_at(lua_Number when);
 /* The argument, a number of seconds; NaN is an argument error. */
 lua_Number asy_checktime(lua_State *L, int arg);
 
+/* Pushes a new open loop. */
+asy_loop *asy_loop_new(lua_State *L, asy_rt *rt);
+
 /* Pushes the loop's userdata. */
 void asy_loop_push(lua_State *L, asy_loop *loop);
 
@@ -129,12 +130,13 @@ asy_loop *asy_loop_get(lua_State *L, asy_rt *rt);
 asy_loop *asy_loop_enter(lua_State *L, asy_loop *loop);
 void asy_loop_leave(lua_State *L, asy_rt *rt, asy_loop *outer);
 
-/* The running task, which is to be one of the loop; raises a RuntimeError that
-** names 'fname' otherwise. */
-struct asy_task *asy_loop_task(lua_State *L, asy_loop *loop, const char *fname);
-
 /* Raises a RuntimeError when the loop is closed. */
 void asy_loop_checkopen(lua_State *L, const asy_loop *loop);
+
+/* Ends the loop: tasks closed, reports made, all handles closed and freed. */
+void asy_loop_close(lua_State *L, asy_loop *loop);
+
+/* {====== looprun.c ====== */
 
 /* Drives the loop from the calling C function until the future is done (or
 ** stop() is called, with fut NULL: forever). Raises RuntimeError when a loop
@@ -145,8 +147,17 @@ void asy_loop_run(lua_State *L, asy_loop *loop, struct asy_future *fut);
 ** (KeyboardInterrupt). Never raises. */
 void asy_loop_fail(lua_State *L, asy_loop *loop);
 
-/* Ends the loop: tasks closed, reports made, all handles closed and freed. */
-void asy_loop_close(lua_State *L, asy_loop *loop);
+/* }====== */
+
+/* {====== loopapi.c ====== */
+
+/* The running task, which is to be one of the loop; raises a RuntimeError that
+** names 'fname' otherwise. */
+struct asy_task *asy_loop_task(lua_State *L, asy_loop *loop, const char *fname);
+
+void asy_loop_open(lua_State *L);
+
+/* }====== */
 
 /* {====== engine.c: the libuv side ====== */
 
