@@ -93,7 +93,7 @@ struct asy_worker;
 
 /* Weak references (weak.h). */
 typedef struct asy_weak {
-  int tables;           /* reference of the list of the numbers' tables, */
+  int tables;           /* reference of the list of tables, */
   int meta;             /* and of the metatable of these */
   uint32_t *next;       /* of each number that is free: the next one */
   uint32_t count, size; /* numbers there, and room for them */
