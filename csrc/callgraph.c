@@ -6,6 +6,7 @@
 #include "error.h"
 #include "graph.h"
 #include "nest.h"
+#include "options.h"
 
 
 /* {====== Frames ====== */
@@ -206,9 +207,8 @@ static void fill_node(lua_State *L, lua_Integer limit) {
 static lua_Integer option(lua_State *L, const char *name, lua_Integer def) {
   lua_Integer n = def;
   int isnum = 1;
-  if (lua_isnoneornil(L, 2))
+  if (lua_isnil(L, 2))
     return def;
-  luaL_checktype(L, 2, LUA_TTABLE);
   if (lua_getfield(L, 2, name) != LUA_TNIL)
     n = lua_tointegerx(L, -1, &isnum);
   if (!isnum) {
@@ -223,10 +223,12 @@ static lua_Integer option(lua_State *L, const char *name, lua_Integer def) {
 /* capture_call_graph(future, {depth=, limit=}): of the running task when the
 ** future is nil; nil when there is none */
 static int capture_call_graph(lua_State *L) {
+  static const char *const names[] = {"depth", "limit", NULL};
   asy_rt *rt = asy_rt_up(L);
   asy_loop *loop;
   lua_Integer depth, limit;
   lua_settop(L, 2);
+  asy_options_check(L, 2, names);
   depth = option(L, "depth", 1);
   limit = option(L, "limit", LUA_MAXINTEGER);
   luaL_argcheck(L, depth >= 0 && depth < INT32_MAX, 2,

@@ -20,6 +20,7 @@
 #include "graph.h"
 #include "group.h"
 #include "loopref.h"
+#include "options.h"
 #include "poll.h"
 #include "process.h"
 #include "queue.h"
@@ -50,6 +51,7 @@ int luaopen_asyncio_core(lua_State *L) {
   /* clang-format off */
   static void (*const opens[])(lua_State *) = {
       asy_error_open,
+      asy_options_open,
       asy_loop_open,
       asy_future_open,
       asy_coroutine_open,

@@ -10,6 +10,7 @@
 #include "block.h"
 #include "error.h"
 #include "job.h"
+#include "options.h"
 #include "remote.h"
 #include "settings.h"
 #include "worker.h"
@@ -46,14 +47,17 @@ static asy_executor *executor_new(lua_State *L, asy_rt *rt, asy_kind kind,
 }
 
 
-/* The number of threads, the argument or that field of it. */
-static uint32_t check_max(lua_State *L) {
+/* The number of threads, the argument or that field of it, which has these
+** names. */
+static uint32_t check_max(lua_State *L, const char *const *names) {
   lua_Integer max;
   bool field = lua_istable(L, 1);
-  if (field)
+  if (field) {
+    asy_options_check(L, 1, names);
     lua_getfield(L, 1, "max_workers");
-  else
+  } else {
     lua_pushvalue(L, 1);
+  }
   if (lua_isnil(L, -1)) {
     lua_pop(L, 1);
     return usable_cores();
@@ -93,11 +97,14 @@ static void take_options(lua_State *L, asy_settings *s, bool flat) {
 
 /* ThreadPoolExecutor(n or options); the class comes first. */
 int asy_executor_create(lua_State *L) {
+  static const char *const names[] = {
+      "max_workers", "initializer", "name", "interrupt", NULL,
+  };
   asy_executor *ex;
   uint32_t max;
   lua_remove(L, 1);
   lua_settop(L, 1);
-  max = check_max(L);
+  max = check_max(L, names);
   ex = executor_new(L, asy_rt_up(L), ASY_THREADPOOL, max);
   if (lua_istable(L, 1))
     take_options(L, &ex->pool->settings, false);
@@ -115,12 +122,15 @@ static void seal(asy_parcel *p) {
 
 /* ProcessPoolExecutor(n or options), the same. */
 int asy_executor_createprocesses(lua_State *L) {
+  static const char *const names[] = {
+      "max_workers", "initializer", "name", "interrupt", "executable", NULL,
+  };
   const char *executable = NULL;
   asy_settings *s;
   uint32_t max;
   lua_remove(L, 1);
   lua_settop(L, 1);
-  max = check_max(L);
+  max = check_max(L, names);
   s = &executor_new(L, asy_rt_up(L), ASY_PROCESSPOOL, max)->pool->settings;
   if (lua_istable(L, 1)) {
     take_options(L, s, true);

@@ -14,7 +14,7 @@ static asy_reader *check_reader(lua_State *L) {
 /* StreamReader(options); the class is at 1 */
 int asy_reader_create(lua_State *L) {
   lua_remove(L, 1);
-  asy_reader_new(L, asy_rt_up(L), asy_stream_limit(L, 1));
+  asy_reader_new(L, asy_rt_up(L), asy_stream_onlylimit(L, 1));
   return 1;
 }
 

@@ -9,6 +9,7 @@
 #include "error.h"
 #include "fs.h"
 #include "handle.h"
+#include "options.h"
 #include "stream.h"
 #include "weak.h"
 
@@ -286,14 +287,14 @@ static size_t get_limit(lua_State *L, int idx) {
 /* watch(path, options): what a generic for needs; the watcher is the iterator
 ** and the closing value */
 static int fs_watch_path(lua_State *L) {
+  static const char *const names[] = {"recursive", "limit", NULL};
   const char *path = asy_fs_checkpath(L, 1);
   asy_loop *loop;
   asy_watcher *w;
   size_t limit;
   int err;
   lua_settop(L, 2);
-  if (!lua_isnil(L, 2))
-    luaL_checktype(L, 2, LUA_TTABLE);
+  asy_options_check(L, 2, names);
   limit = get_limit(L, 2);
   loop = asy_stream_loop(L, "watch");
   w = (asy_watcher *)asy_new(L, loop->rt, ASY_WATCHER, sizeof(*w), 2);

@@ -5,6 +5,7 @@
 */
 #include "await.h"
 #include "error.h"
+#include "options.h"
 #include "pin.h"
 #include "wait.h"
 
@@ -377,6 +378,7 @@ static bool is_list(lua_State *L, asy_rt *rt) {
 
 /* gather(list, {return_exceptions=}) or gather(a, b, ...) */
 static int gather(lua_State *L) {
+  static const char *const names[] = {"return_exceptions", NULL};
   asy_rt *rt = asy_rt_up(L);
   bool as_list = is_list(L, rt), return_exceptions = false;
   lua_Integer n = lua_gettop(L);
@@ -384,11 +386,8 @@ static int gather(lua_State *L) {
   if (as_list) {
     lua_settop(L, 2);
     n = asy_wait_length(L, 1);
-    if (!lua_isnil(L, 2)) {
-      luaL_checktype(L, 2, LUA_TTABLE);
-      lua_getfield(L, 2, "return_exceptions");
-      return_exceptions = lua_toboolean(L, -1);
-    }
+    asy_options_check(L, 2, names);
+    return_exceptions = asy_optflag(L, 2, names[0], false);
     lua_settop(L, 1);
   } else {
     for (int i = 1; i <= (int)n; i++)

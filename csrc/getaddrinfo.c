@@ -6,6 +6,7 @@
 #include "address.h"
 #include "dns.h"
 #include "error.h"
+#include "options.h"
 
 typedef struct named_flag {
   const char *name;
@@ -135,6 +136,10 @@ static int push_list(lua_State *L, int status, lua_KContext ctx) {
 
 /* The arguments begin at 'first'. */
 static int resolve(lua_State *L, int first) {
+  static const char *const names[] = {
+      "family",      "type",        "passive",    "canonname",
+      "numerichost", "numericserv", "addrconfig", NULL,
+  };
   static const named_flag known[] = {
       {"passive", AI_PASSIVE},         {"canonname", AI_CANONNAME},
       {"numerichost", AI_NUMERICHOST}, {"numericserv", AI_NUMERICSERV},
@@ -150,6 +155,7 @@ static int resolve(lua_State *L, int first) {
   service = opt_service(L, first + 1);
   luaL_argcheck(L, host != NULL || service != NULL, first + 1,
                 "a host or a port is needed");
+  asy_options_check(L, first + 2, names);
   hints.ai_family = asy_dns_family(L, first + 2);
   hints.ai_socktype = get_type(L, first + 2);
   hints.ai_flags = get_flags(L, first + 2, known);
@@ -217,6 +223,9 @@ static void check_address(lua_State *L, int first,
 
 
 static int reverse(lua_State *L, int first) {
+  static const char *const names[] = {
+      "numerichost", "numericserv", "namereqd", "dgram", NULL,
+  };
   static const named_flag known[] = {
       {"numerichost", NI_NUMERICHOST},
       {"numericserv", NI_NUMERICSERV},
@@ -230,8 +239,7 @@ static int reverse(lua_State *L, int first) {
   int flags, options = first + (lua_istable(L, first) ? 1 : 2);
   asy_task *t;
   lua_settop(L, options);
-  if (!lua_isnil(L, options))
-    luaL_checktype(L, options, LUA_TTABLE);
+  asy_options_check(L, options, names);
   flags = get_flags(L, options, known);
   check_address(L, first, &address);
   t = task_here(L, rt, first, "getnameinfo");

@@ -36,7 +36,12 @@ static int run_until_complete(lua_State *L) {
     return asy_error_raise(L, ASY_RUNTIME_ERROR,
                            "run_until_complete cannot be called while an "
                            "event loop is running");
-  asy_await_ensure(L, rt, 1, 2);
+  if (!was_future && !asy_await_is(L, rt, 2))
+    return asy_await_typeerror(L, 2);
+  lua_pushvalue(L, 1);
+  lua_insert(L, 1); /* loop, loop, awaitable, arguments or options */
+  asy_await_ensure(L, rt, 1, 3);
+  lua_remove(L, 1);
   fut = asy_tofuture(L, rt, 2);
   if (fut->loop != loop)
     return asy_error_raise(L, ASY_RUNTIME_ERROR,

@@ -6,6 +6,7 @@
 #include "dgram.h"
 #include "dns.h"
 #include "error.h"
+#include "options.h"
 #include "stream.h"
 #include "udp.h"
 
@@ -160,13 +161,18 @@ static void push_lookup(lua_State *L, asy_endpoint *d, asy_loop *loop, int idx,
 /* The options are at 'idx', before them the loop and the factory, if there is
 ** room. */
 static int open_endpoint(lua_State *L, int idx, const char *fname) {
+  static const char *const names[] = {
+      "local_addr", "remote_addr", "family", "reuse_port",
+      "broadcast",  "limit",       NULL,
+  };
   asy_rt *rt = asy_rt_up(L);
   int local, remote, family;
   asy_endpoint *d;
   size_t limit;
   asy_task *t;
   lua_settop(L, idx);
-  limit = asy_stream_limit(L, idx); /* checks that they are a table */
+  asy_options_check(L, idx, names);
+  limit = asy_stream_limit(L, idx);
   family = asy_dns_family(L, idx);
   local = push_host(L, idx, "local_addr", false);
   remote = push_host(L, idx, "remote_addr", true);

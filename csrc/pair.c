@@ -6,6 +6,7 @@
 
 #include "address.h"
 #include "error.h"
+#include "options.h"
 #include "stream.h"
 #include "weak.h"
 
@@ -206,6 +207,13 @@ size_t asy_stream_limit(lua_State *L, int idx) {
   }
   lua_pop(L, 1);
   return (size_t)limit;
+}
+
+
+size_t asy_stream_onlylimit(lua_State *L, int idx) {
+  static const char *const names[] = {"limit", NULL};
+  asy_options_check(L, idx, names);
+  return asy_stream_limit(L, idx);
 }
 
 /* }====== */

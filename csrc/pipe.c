@@ -46,7 +46,7 @@ static int raise_os(lua_State *L, int err, const char *syscall) {
 
 /* pipe(options): a reader and a writer */
 static int new_pipe(lua_State *L) {
-  size_t limit = asy_stream_limit(L, 1);
+  size_t limit = asy_stream_onlylimit(L, 1);
   asy_loop *loop = asy_stream_loop(L, "pipe");
   asy_stream *ends[2];
   uv_file fds[2];
@@ -67,7 +67,7 @@ static int new_pipe(lua_State *L) {
 
 /* socketpair(options): a reader and a writer for each end */
 static int new_socketpair(lua_State *L) {
-  size_t limit = asy_stream_limit(L, 1);
+  size_t limit = asy_stream_onlylimit(L, 1);
   asy_loop *loop = asy_stream_loop(L, "socketpair");
   asy_stream *ends[2];
   uv_os_sock_t fds[2];

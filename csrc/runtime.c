@@ -225,14 +225,3 @@ void *asy_checkkind(lua_State *L, int arg, asy_kind kind) {
     asy_typeerror(L, arg, asy_kindname(kind));
   return o;
 }
-
-
-bool asy_optflag(lua_State *L, int idx, const char *name, bool otherwise) {
-  bool is = otherwise;
-  if (lua_isnoneornil(L, idx))
-    return otherwise;
-  if (lua_getfield(L, idx, name) != LUA_TNIL)
-    is = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  return is;
-}

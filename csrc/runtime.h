@@ -205,9 +205,6 @@ void *asy_checkkind(lua_State *L, int arg, asy_kind kind);
 /* Raises "<name> expected, got <what it is>" for the argument. */
 int asy_typeerror(lua_State *L, int arg, const char *expected);
 
-/* The field of the options at 'idx', a table or nil, as a boolean. */
-bool asy_optflag(lua_State *L, int idx, const char *name, bool otherwise);
-
 /* The name of a kind: "asyncio.Task". */
 const char *asy_kindname(asy_kind kind);
 

@@ -6,6 +6,7 @@
 #include "context.h"
 #include "dns.h"
 #include "error.h"
+#include "options.h"
 #include "pin.h"
 #include "server.h"
 #include "weak.h"
@@ -186,6 +187,10 @@ static bool is_everywhere(lua_State *L, int at) {
 
 /* The handler, the hosts, the port and the options are at 'first'. */
 static int start(lua_State *L, int first, const char *fname) {
+  static const char *const names[] = {
+      "limit",   "family",    "backlog",       "reuse_port",
+      "nodelay", "keepalive", "start_serving", NULL,
+  };
   asy_rt *rt = asy_rt_up(L);
   int options = first + 3;
   bool everywhere;
@@ -194,7 +199,7 @@ static int start(lua_State *L, int first, const char *fname) {
   lua_settop(L, options);
   everywhere = is_everywhere(L, first + 1);
   asy_address_checkport(L, first + 2);
-  asy_stream_limit(L, options); /* checks that the options are a table */
+  asy_options_check(L, options, names);
   check_hosts(L, first + 1, options);
   t = asy_task_here(L, rt, fname);
   if (first != 1)

@@ -220,6 +220,9 @@ lua_Integer asy_stream_count(lua_State *L, int arg);
 /* The limit in the options at 'idx', a table or nil. */
 size_t asy_stream_limit(lua_State *L, int idx);
 
+/* The same for options of which it is the only one. */
+size_t asy_stream_onlylimit(lua_State *L, int idx);
+
 /* Pushes an error of the writer's connection, a libuv code, as one of 'fname'. */
 void asy_writer_pusherror(lua_State *L, const asy_writer *w, int err,
                           const char *fname);

@@ -1,13 +1,12 @@
 /*
 ** Tasks as Lua sees them.
 */
-#include <string.h>
-
 #include "await.h"
 #include "context.h"
 #include "coroutine.h"
 #include "error.h"
 #include "graph.h"
+#include "options.h"
 #include "pin.h"
 #include "traceback.h"
 
@@ -76,30 +75,19 @@ static void call_factory(lua_State *L, asy_rt *rt, int loopidx, int idx) {
 }
 
 
-static void check_names(lua_State *L, int idx) {
-  static const char *const names[] = {"name", "context", "eager_start", "loop",
-                                      NULL};
-  for (lua_pushnil(L); lua_next(L, idx) != 0; lua_pop(L, 1)) {
-    const char *key =
-        lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
-    const char *const *name = names;
-    while (*name != NULL && strcmp(*name, key) != 0)
-      name++;
-    if (*name == NULL)
-      options_error(L, idx, "unknown option '%s'", key);
-  }
-}
-
-
-/* Checks the options at 'idx', and pushes the name as a string or nil, the
-** context or nil, and whether to start eagerly. */
-static void check_options(lua_State *L, asy_rt *rt, int idx) {
+/* Checks the options at 'idx', which have these names, and pushes the name as a
+** string or nil, the context or nil, and whether to start eagerly. */
+static void check_options(lua_State *L, asy_rt *rt, int idx,
+                          const char *const *names) {
+  const char *message;
   check_table(L, idx);
   if (lua_isnil(L, idx)) {
     lua_settop(L, idx + 3);
     return;
   }
-  check_names(L, idx);
+  message = asy_options_unknown(L, idx, names);
+  if (message != NULL)
+    options_error(L, idx, "%s", message);
   if (lua_getfield(L, idx, "name") != LUA_TNIL) {
     luaL_tolstring(L, -1, NULL);
     lua_remove(L, -2);
@@ -113,11 +101,12 @@ static void check_options(lua_State *L, asy_rt *rt, int idx) {
 
 
 /* Makes a task of the Coroutine at 'idx', with the options above it. */
-static void task_of_coroutine(lua_State *L, asy_rt *rt, int loopidx, int idx) {
+static void task_of_coroutine(lua_State *L, asy_rt *rt, int loopidx, int idx,
+                              const char *const *names) {
   asy_loop *loop = (asy_loop *)lua_touserdata(L, loopidx);
   int name = idx + 2, context = idx + 3, eager = idx + 4;
   lua_settop(L, idx + 1);
-  check_options(L, rt, idx + 1);
+  check_options(L, rt, idx + 1, names);
   asy_loop_checkopen(L, loop);
   asy_coroutine_take(L, idx);
   lua_pushvalue(L, idx);
@@ -179,6 +168,7 @@ bool asy_task_offunction(lua_State *L, asy_loop *loop, int idx) {
 
 
 void asy_task_create(lua_State *L, asy_rt *rt, int loopidx, int idx) {
+  static const char *const names[] = {"name", "context", "eager_start", NULL};
   asy_loop *loop = (asy_loop *)lua_touserdata(L, loopidx);
   if (asy_task_offunction(L, loop, idx))
     return;
@@ -188,7 +178,7 @@ void asy_task_create(lua_State *L, asy_rt *rt, int loopidx, int idx) {
   if (loop->factory)
     call_factory(L, rt, loopidx, idx);
   else
-    task_of_coroutine(L, rt, loopidx, idx);
+    task_of_coroutine(L, rt, loopidx, idx, names);
 }
 
 
@@ -226,6 +216,8 @@ static int loop_create_task(lua_State *L) {
 
 /* Task(coro, options): what a task factory calls */
 int asy_task_construct(lua_State *L) {
+  static const char *const names[] = {"name", "context", "eager_start", "loop",
+                                      NULL};
   asy_rt *rt = asy_rt_up(L);
   lua_remove(L, 1); /* the class */
   asy_checkkind(L, 1, ASY_COROUTINE);
@@ -238,7 +230,7 @@ int asy_task_construct(lua_State *L) {
     asy_loop_get(L, rt);
   lua_insert(L, 1);
   lua_settop(L, 3);
-  task_of_coroutine(L, rt, 1, 2);
+  task_of_coroutine(L, rt, 1, 2, names);
   return 1;
 }
 

@@ -10,6 +10,7 @@
 #include "connect.h"
 #include "dns.h"
 #include "error.h"
+#include "options.h"
 
 #define DELAY 0.25 /* seconds until the next address is tried as well */
 
@@ -84,6 +85,11 @@ static void get_delay(lua_State *L, lua_Number *delay, int idx) {
 }
 
 
+static const char *const option_names[] = {
+    "limit",   "family",    "local_addr", "happy_eyeballs_delay",
+    "nodelay", "keepalive", NULL,
+};
+
 /* What the options at 'idx', a table or nil, say of the connection. */
 static void get_options(lua_State *L, int idx, asy_connect_how *how) {
   how->limit = asy_stream_limit(L, idx);
@@ -129,6 +135,7 @@ static int look_up(lua_State *L, int first, const char *fname) {
   asy_task *t;
   luaL_argcheck(L, asy_address_ishost(L, first), first, "invalid host");
   lua_settop(L, first + 2);
+  asy_options_check(L, first + 2, option_names);
   get_options(L, first + 2, &how);
   family = asy_dns_family(L, first + 2);
   t = asy_task_here(L, rt, fname);

@@ -9,6 +9,7 @@
 #include "callback.h"
 #include "connect.h"
 #include "error.h"
+#include "options.h"
 #include "server.h"
 
 
@@ -43,7 +44,7 @@ static void get_address(lua_State *L, const char *path, const char *syscall,
 ** if there is room. */
 static int connect_path(lua_State *L, int first, const char *fname) {
   const char *path = check_path(L, first);
-  asy_connect_how how = {.limit = asy_stream_limit(L, first + 1)};
+  asy_connect_how how = {.limit = asy_stream_onlylimit(L, first + 1)};
   struct sockaddr_storage address;
   asy_task *t = asy_task_here(L, asy_rt_up(L), fname);
   if (first != 1) {
@@ -72,6 +73,8 @@ static int create_unix_connection(lua_State *L) {
 
 /* The handler, the path and the options are at 'first'. */
 static int serve_path(lua_State *L, int first, const char *fname) {
+  static const char *const names[] = {"limit", "backlog", "start_serving",
+                                      NULL};
   asy_rt *rt = asy_rt_up(L);
   const char *path = check_path(L, first + 1);
   int options = first + 2, err;
@@ -79,7 +82,7 @@ static int serve_path(lua_State *L, int first, const char *fname) {
   asy_server *server;
   asy_task *t;
   lua_settop(L, options);
-  asy_stream_limit(L, options); /* checks that the options are a table */
+  asy_options_check(L, options, names);
   t = asy_task_here(L, rt, fname);
   if (first != 1)
     asy_loop_task(L, (asy_loop *)lua_touserdata(L, 1), fname);

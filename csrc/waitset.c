@@ -9,6 +9,7 @@
 
 #include "await.h"
 #include "error.h"
+#include "options.h"
 #include "wait.h"
 #include "weak.h"
 
@@ -138,9 +139,8 @@ static void set_wake(asy_waitset *set) {
 ** is one. */
 static bool get_timeout(lua_State *L, int idx, lua_Number *timeout) {
   bool timed;
-  if (lua_isnoneornil(L, idx))
+  if (lua_isnil(L, idx))
     return false;
-  luaL_checktype(L, idx, LUA_TTABLE);
   timed = lua_getfield(L, idx, "timeout") != LUA_TNIL;
   if (timed) {
     luaL_argcheck(L, lua_isnumber(L, -1), idx,
@@ -288,6 +288,7 @@ static wait_until get_until(lua_State *L) {
 
 /* wait(list, {timeout=, return_when=}) */
 static int wait_(lua_State *L) {
+  static const char *const names[] = {"timeout", "return_when", NULL};
   asy_rt *rt = asy_rt_up(L);
   lua_Number timeout = 0;
   bool timed;
@@ -296,6 +297,7 @@ static int wait_(lua_State *L) {
   asy_waitset *set;
   asy_task *t;
   lua_settop(L, 2);
+  asy_options_check(L, 2, names);
   timed = get_timeout(L, 2, &timeout);
   until = get_until(L);
   n = copy_futures(L, rt);
@@ -445,6 +447,7 @@ static void iterator_start(asy_waitset *set, bool timed, lua_Number timeout) {
 /* as_completed(list, {timeout=}) returns an iterator, and the value that a 'for'
 ** closes when it ends early. */
 static int as_completed(lua_State *L) {
+  static const char *const names[] = {"timeout", NULL};
   asy_rt *rt = asy_rt_up(L);
   lua_Number timeout = 0;
   asy_waitset *set;
@@ -452,6 +455,7 @@ static int as_completed(lua_State *L) {
   bool timed;
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
+  asy_options_check(L, 2, names);
   timed = get_timeout(L, 2, &timeout);
   n = asy_wait_length(L, 1);
   asy_loop_get(L, rt);

@@ -90,6 +90,7 @@ build = {
         "csrc/multicast.c",
         "csrc/nest.c",
         "csrc/opendatagram.c",
+        "csrc/options.c",
         "csrc/packer.c",
         "csrc/pair.c",
         "csrc/park.c",

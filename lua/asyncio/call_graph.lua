@@ -25,12 +25,16 @@ local function is_writable(file)
   return ok and write ~= nil
 end
 
--- Checks the options {depth=, limit=, file=} and returns the table.
-local function check_options(options, arg, fname)
+-- Checks the options, which have those of the names depth, limit and file, and
+-- returns the table.
+local function check_options(options, names, arg, fname)
   if options == nil then
     return {}
-  elseif type(options) ~= "table" then
-    argument_error(arg, fname, "table expected, got " .. type(options))
+  end
+  local wrong = type(options) ~= "table" and "table expected, got " .. type(options)
+    or core.unknown_option(options, names)
+  if wrong then
+    argument_error(arg, fname, wrong)
   end
   for _, name in ipairs { "depth", "limit" } do
     if options[name] ~= nil and math.type(options[name]) ~= "integer" then
@@ -108,14 +112,14 @@ end
 
 local function format_call_graph(future, options)
   check_future(future, "format_call_graph")
-  options = check_options(options, 2, "format_call_graph")
+  options = check_options(options, { "depth", "limit" }, 2, "format_call_graph")
   local text = format_graph(future, options)
   return text
 end
 
 local function print_call_graph(future, options)
   check_future(future, "print_call_graph")
-  options = check_options(options, 2, "print_call_graph")
+  options = check_options(options, { "depth", "limit", "file" }, 2, "print_call_graph")
   local text = format_graph(future, options)
   local file = options.file or io.stdout
   file:write(text, "\n")
@@ -139,7 +143,7 @@ end
 -- task:print_stack{limit=, file=}: where the task is, or where it failed
 local function print_stack(task, options)
   check_task(task, "print_stack")
-  options = check_options(options, 2, "print_stack")
+  options = check_options(options, { "limit", "file" }, 1, "print_stack")
   local trace = task:traceback()
   local file = options.file or io.stderr
   if trace then

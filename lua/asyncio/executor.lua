@@ -169,11 +169,27 @@ local function source_of(list, arg)
   end
 end
 
--- A table without items that has one of the options is no list.
-local function is_options(value)
-  return type(value) == "table"
-    and #value == 0
-    and (value.chunksize ~= nil or value.buffersize ~= nil)
+local MAP_OPTIONS <const> = { "chunksize", "buffersize" }
+
+-- Whether the k-th of the lists is the options: it has no items, but one of these,
+-- or any field when there are other lists.
+local function is_options(value, k)
+  if type(value) ~= "table" or #value > 0 then
+    return false
+  end
+  local key = k > 1 and getmetatable(value) == nil and next(value)
+  return value.chunksize ~= nil
+    or value.buffersize ~= nil
+    or type(key) == "string" and key ~= "n"
+end
+
+-- Raises an argument error of the function of that name, which calls this one,
+-- unless the options have these names.
+local function check_names(options, names, arg, fname)
+  local wrong = core.unknown_option(options, names)
+  if wrong then
+    error(("bad argument #%d to '%s' (%s)"):format(arg, fname, wrong), 3)
+  end
 end
 
 local function check_size(options, name, arg, missing)
@@ -191,8 +207,9 @@ end
 -- at once.
 function executor.map(self, workers, fn, ...)
   local lists, options = table.pack(...), {}
-  if lists.n > 0 and is_options(lists[lists.n]) then
+  if lists.n > 0 and is_options(lists[lists.n], lists.n) then
     options = lists[lists.n]
+    check_names(options, MAP_OPTIONS, lists.n + 1, "map")
     lists.n = lists.n - 1
   end
   local map <const> = setmetatable({
@@ -246,11 +263,15 @@ function methods.map(pool, fn, ...)
   return executor.map(pool, pool:statistics().max_workers, fn, ...)
 end
 
+local SHUTDOWN_OPTIONS <const> = { "wait", "cancel_futures" }
+
 function methods.shutdown(pool, options)
   check_self(pool, "shutdown")
   if options ~= nil and type(options) ~= "table" then
     local text = "bad argument #1 to 'shutdown' (table expected, got %s)"
     error(text:format(type(options)), 2)
+  elseif options then
+    check_names(options, SHUTDOWN_OPTIONS, 1, "shutdown")
   end
   core.executor_stop(pool, options and options.cancel_futures)
   if not options or options.wait ~= false then

@@ -24,11 +24,17 @@ local function check_path(path, fname)
   end
 end
 
-local function check_options(options, arg, fname)
-  if options ~= nil and type(options) ~= "table" then
-    argument_error(arg, fname, "table expected, got " .. type(options))
+-- Checks the options, which have these names, and returns the table.
+local function check_options(options, names, arg, fname)
+  if options == nil then
+    return {}
   end
-  return options or {}
+  local wrong = type(options) ~= "table" and "table expected, got " .. type(options)
+    or core.unknown_option(options, names)
+  if wrong then
+    argument_error(arg, fname, wrong)
+  end
+  return options
 end
 
 -- {====== Directories ======
@@ -73,7 +79,7 @@ end
 
 local function scandir(path, options)
   check_path(path, "scandir")
-  options = check_options(options, 2, "scandir")
+  options = check_options(options, { "recursive" }, 2, "scandir")
   core.check_await "scandir"
   local walk <const> = { recursive = options.recursive, read_directory(path, "") }
   return function()
@@ -149,7 +155,7 @@ end
 local function write_file(path, data, options)
   check_path(path, "write_file")
   check_type(data, "string", 2, "write_file")
-  options = check_options(options, 3, "write_file")
+  options = check_options(options, { "atomic" }, 3, "write_file")
   core.check_await "write_file"
   if options.atomic then
     return write_atomic(path, data)

@@ -22,20 +22,38 @@ local function is_callable(value)
   return type(value) == "function" or type(meta) == "table" and meta.__call ~= nil
 end
 
--- Makes a Runner of the options, which are that argument of the function that
--- the user called.
-local function new_runner(options, arg, fname, level)
-  local message
-  if options == nil then
-    options = {}
-  elseif type(options) ~= "table" then
-    message = "table expected, got " .. type(options)
+-- What a Runner has, what its main tasks have, and run both.
+local RUNNER_OPTIONS <const> = { "debug", "loop_factory" }
+local TASK_OPTIONS <const> = { "name", "context", "eager_start" }
+local RUN_OPTIONS <const> = { "debug", "loop_factory", table.unpack(TASK_OPTIONS) }
+
+local function wrong_option(options, names)
+  local wrong <const> = core.unknown_option(options, names)
+  local context <const> = options.context
+  if wrong then
+    return wrong
   elseif options.loop_factory ~= nil and not is_callable(options.loop_factory) then
-    message = "field 'loop_factory' must be a function"
+    return "field 'loop_factory' must be a function"
+  elseif context ~= nil and not core.isinstance(context, core.Context) then
+    return ("field 'context' must be a Context, not %s"):format(type(context))
   end
-  if message then
-    error(("bad argument #%d to '%s' (%s)"):format(arg, fname, message), level + 1)
+end
+
+-- Checks the options, which have these names and are that argument of the function
+-- that the user called, and returns the table.
+local function check_options(options, names, arg, fname)
+  if options == nil then
+    return {}
   end
+  local wrong = type(options) ~= "table" and "table expected, got " .. type(options)
+    or wrong_option(options, names)
+  if wrong then
+    error(("bad argument #%d to '%s' (%s)"):format(arg, fname, wrong), 3)
+  end
+  return options
+end
+
+local function new_runner(options)
   return setmetatable({ _debug = options.debug, _loop_factory = options.loop_factory }, Runner)
 end
 
@@ -73,11 +91,16 @@ local function coroutine_of(main, ...)
   return core.async(core.await)(main)
 end
 
--- A task of the main function; its name comes from the options after an awaitable.
+-- A task of the main function; after an awaitable come options.
 local function main_task(self, loop, main, ...)
   local options = { context = self._context }
-  if type(main) ~= "function" and type((...)) == "table" then
-    options.name = (...).name
+  if type(main) ~= "function" and ... then
+    for _, name in ipairs(TASK_OPTIONS) do
+      local value = (...)[name]
+      if value ~= nil then
+        options[name] = value
+      end
+    end
   end
   return loop:create_task(coroutine_of(main, ...), options)
 end
@@ -193,6 +216,9 @@ end
 function Runner:run(main, ...)
   check_runner(self, "run")
   check_main(main, "run", 2)
+  if type(main) ~= "function" then
+    check_options(..., TASK_OPTIONS, 2, "run")
+  end
   check_no_loop "run"
   return run(self, main, ...)
 end
@@ -236,8 +262,7 @@ end
 
 setmetatable(Runner, {
   __call = function(_, options)
-    local runner = new_runner(options, 1, "Runner", 2)
-    return runner
+    return new_runner(check_options(options, RUNNER_OPTIONS, 1, "Runner"))
   end,
   __tostring = function()
     return "asyncio.Runner"
@@ -250,11 +275,11 @@ return {
   run = function(main, ...)
     check_main(main, "run", 2)
     check_no_loop "run"
-    local options
+    local options = {}
     if type(main) ~= "function" then
-      options = ...
+      options = check_options(..., RUN_OPTIONS, 2, "run")
     end
-    local runner <close> = new_runner(options, 2, "run", 2)
+    local runner <close> = new_runner(options)
     return run(runner, main, ...)
   end,
 }

@@ -60,8 +60,14 @@ local function check_text(value, arg, what)
   return value
 end
 
--- The strings of a list, from an index on, after those of another list.
+-- The strings of a list, from an index on, after those of another list. One with
+-- fields most likely has options among them.
 local function add_words(words, list, first, arg)
+  for key in pairs(list) do
+    if type(key) == "string" and key ~= "n" then
+      complain(arg, "list expected, got a table with the field '%s'", key)
+    end
+  end
   for i = first, #list do
     local word <const> = list[i]
     if type(word) ~= "string" and type(word) ~= "number" then
@@ -133,11 +139,21 @@ local function get_seconds(options, arg, name)
   return value
 end
 
-local function check_options(options, arg)
+-- What a child has, and what run has besides.
+local CHILD_OPTIONS <const> = {
+  "stdin", "stdout", "stderr", "cwd", "env", "start_new_session", "user", "group", "limit", "grace",
+}
+local RUN_OPTIONS <const> = { "input", "capture", "check", "timeout", table.unpack(CHILD_OPTIONS) }
+
+local function check_options(options, names, arg)
   if options == nil then
     return {}
   end
   check_type(options, "table", arg)
+  local wrong <const> = core.unknown_option(options, names)
+  if wrong then
+    complain(arg, "%s", wrong)
+  end
   return options
 end
 
@@ -183,19 +199,19 @@ local function spawn_program(program, args, options)
   local words <const> = { program }
   if args ~= nil then
     check_type(args, "table", 2)
-    local key <const> = next(args)
-    if #args == 0 and type(key) == "string" and key ~= "n" then -- most likely the options
-      complain(2, "list expected, got a table with the field '%s'", key)
-    end
     add_words(words, args, 1, 2)
   end
-  return spawn(program, words, check_options(options, 3), 3)
+  return spawn(program, words, check_options(options, CHILD_OPTIONS, 3), 3)
+end
+
+local function spawn_command(cmd, options)
+  check_zero(cmd, 1, "command")
+  return spawn("/bin/sh", { "/bin/sh", "-c", cmd }, options, 2)
 end
 
 local function spawn_shell(cmd, options)
   check_type(cmd, "string", 1)
-  check_zero(cmd, 1, "command")
-  return spawn("/bin/sh", { "/bin/sh", "-c", cmd }, check_options(options, 2), 2)
+  return spawn_command(cmd, check_options(options, CHILD_OPTIONS, 2))
 end
 
 local function create_subprocess_exec(program, args, options)
@@ -327,12 +343,12 @@ local function run_options(options)
   return child
 end
 
-local function spawn_command(cmd, options)
-  options = check_options(options, 2)
+local function spawn_any(cmd, options)
+  options = check_options(options, RUN_OPTIONS, 2)
   get_seconds(options, 2, "timeout")
   local child <const> = run_options(options)
   if type(cmd) == "string" then
-    return spawn_shell(cmd, child)
+    return spawn_command(cmd, child)
   elseif type(cmd) ~= "table" then
     expect(1, "string or list of strings", cmd)
   end
@@ -363,7 +379,7 @@ end
 
 local function run(cmd, options)
   core.check_await "run"
-  local process <close> = checked("run", spawn_command, cmd, options)
+  local process <close> = checked("run", spawn_any, cmd, options)
   options = options or {}
   local timeout <const> = options.timeout
   local ok <const>, out <const>, err <const> =

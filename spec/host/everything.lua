@@ -501,6 +501,7 @@ local function unix()
   assert(reader:readline() == "one\n" and writer:get_extra_info "peername" == path)
   assert(tostring(server):find(path, 1, true) and tostring(writer):find(path, 1, true))
   assert(not asyncio.pcall(asyncio.open_unix_connection, path .. "/none"))
+  assert(not asyncio.pcall(asyncio.open_unix_connection, path .. "/none", { limt = 1 }))
 end
 
 local function pipes()
@@ -529,6 +530,7 @@ local function children()
   assert(tostring(process):find(process.pid) and not process.returncode)
   asyncio.pcall(asyncio.create_subprocess_exec, "/nonexistent", nil, { stdout = "pipe" })
   asyncio.pcall(asyncio.subprocess.run, "exit 1", { check = true, timeout = 4 })
+  asyncio.pcall(asyncio.subprocess.run, "exit 1", { chekc = true })
   asyncio.pcall(asyncio.subprocess.run, { "sleep", 4 }, { timeout = 0.001 })
 end
 

@@ -20,7 +20,9 @@ local asyncio = {}
 ---@class asyncio.CallGraphOptions
 ---@field depth? integer frames of the caller to leave out, of the running task
 ---@field limit? integer so many frames; the last ones when negative
----@field file? table | file* for print_call_graph, stdout when missing
+
+---@class asyncio.PrintCallGraphOptions: asyncio.CallGraphOptions
+---@field file? table | file* stdout when missing
 
 -- As asyncio.capture_call_graph.
 ---@param future? asyncio.Future the running task when missing
@@ -36,5 +38,5 @@ function asyncio.format_call_graph(future, options) end
 
 -- As asyncio.print_call_graph.
 ---@param future? asyncio.Future
----@param options? asyncio.CallGraphOptions
+---@param options? asyncio.PrintCallGraphOptions
 function asyncio.print_call_graph(future, options) end

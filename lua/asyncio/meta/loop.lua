@@ -207,7 +207,7 @@ function asyncio.EventLoop:create_server(factory, host, port, options) end
 ---@async
 ---@param factory fun(): asyncio.Protocol
 ---@param path string
----@param options? table
+---@param options? asyncio.UnixConnectOptions
 ---@return asyncio.Transport
 ---@return asyncio.Protocol
 function asyncio.EventLoop:create_unix_connection(factory, path, options) end

@@ -10,13 +10,16 @@ local asyncio = {}
 -- loop runs already; KeyboardInterrupt after Ctrl-C; DeadlockError when nothing
 -- can wake the main task. As asyncio.run.
 ---@param main asyncio.Awaitable
----@param ... any arguments of a function; after another awaitable {debug=, loop_factory=, name=}
+---@param ... any arguments of a function; after another awaitable an asyncio.MainOptions
 ---@return any ... what main returns
 function asyncio.run(main, ...) end
 
 ---@class asyncio.RunnerOptions
 ---@field debug? boolean
 ---@field loop_factory? fun(): asyncio.EventLoop
+
+-- Of run: those of a Runner, and of the main task.
+---@class asyncio.MainOptions: asyncio.RunnerOptions, asyncio.TaskOptions
 
 -- Runs several main functions on one loop. To be closed. As asyncio.Runner.
 ---@class asyncio.Runner: asyncio.Class
@@ -25,7 +28,7 @@ asyncio.Runner = {}
 
 -- Raises as asyncio.run does, and RuntimeError after close. As Runner.run.
 ---@param main asyncio.Awaitable
----@param ... any arguments of a function; after another awaitable the options {name=}
+---@param ... any arguments of a function; after another awaitable an asyncio.TaskOptions
 ---@return any ... what main returns
 function asyncio.Runner:run(main, ...) end
 
