@@ -17,11 +17,13 @@
 /* {====== What they are told ====== */
 
 /* They may be collected at any time, of which their finalizers tell the stream,
-** if Lua calls these. A task that waits keeps the reader. */
+** if Lua calls these. A task that waits has the reader on its stack, unless other
+** code has closed its thread. */
 
 static asy_reader *reader_of(const asy_stream *s) {
-  if (asy_likely(s->awaited != NULL))
-    return s->awaited;
+  const asy_task *t = s->waiter;
+  if (asy_likely(t != NULL && t->co != NULL && !asy_task_isleft(t)))
+    return (asy_reader *)t->on;
   return (asy_reader *)asy_weak_get(s->h.loop->rt, s->reader);
 }
 
@@ -95,7 +97,7 @@ static void pair_detach(asy_stream *s) {
   asy_reader *r = reader_of(s);
   asy_writer *w = writer_of(s);
   s->reader = s->writer = 0;
-  s->awaited = NULL;
+  s->waiter = NULL;
   if (r != NULL) {
     r->stream = NULL;
     r->eof = true;

@@ -22,7 +22,7 @@ asy_reader *asy_reader_new(lua_State *L, asy_rt *rt, size_t limit) {
 static void stop_waiting(asy_reader *r) {
   r->task = NULL;
   if (r->stream != NULL)
-    r->stream->awaited = NULL;
+    r->stream->waiter = NULL;
 }
 
 
@@ -56,7 +56,6 @@ int asy_reading_wait(lua_State *L, asy_reader *r, size_t need,
   r->need = need;
   r->task = t;
   if (asy_likely(s != NULL)) {
-    s->awaited = r;
     if (!s->reading)
       asy_stream_flow(s);
   } else if (asy_unlikely(r->held)) {
@@ -65,6 +64,8 @@ int asy_reading_wait(lua_State *L, asy_reader *r, size_t need,
   if (asy_unlikely(r->task == NULL)) /* reading could not even start */
     return k(L, LUA_OK, ctx);
   r->user = t;
+  if (asy_likely(s != NULL))
+    s->waiter = t;
   return asy_park(L, t, &read_wait, r, ctx, k);
 }
 
@@ -253,6 +254,7 @@ static int reader_gc(lua_State *L) {
   asy_reader *r = asy_reading_reader(L);
   if (r->stream != NULL) {
     r->stream->reader = 0;
+    r->stream->waiter = NULL;
     asy_stream_flow(r->stream);
     r->stream = NULL;
   }

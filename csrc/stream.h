@@ -102,9 +102,9 @@ typedef struct asy_stream_user {
 typedef struct asy_stream {
   asy_handle h;
   const asy_stream_ops *ops;
-  const asy_stream_user *user;     /* NULL before somebody has it */
-  uint32_t reader, writer;         /* numbers of these (weak.h), or 0 */
-  asy_reader *awaited;             /* the reader, while a task waits for it */
+  const asy_stream_user *user; /* NULL before somebody has it */
+  uint32_t reader, writer;     /* numbers of these (weak.h), or 0 */
+  asy_task *waiter;            /* who waits for data of the reader, or NULL */
   struct asy_transport *transport; /* pinned, or NULL */
   asy_buf *into;                   /* where what comes now goes */
   struct asy_server *server;       /* whose client it is, or NULL */

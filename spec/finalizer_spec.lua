@@ -80,6 +80,43 @@ asyncio.run(function()
 end)
 ]])
 
+  check("may be a reader whose task was closed by other code", [[
+local thread
+local function answer(connected, closed)
+  local server <close> = asyncio.start_server(function(_, writer)
+    closed:wait()
+    for _ = 1, 5 do
+      writer:write(("x"):rep(100000))
+      asyncio.sleep(0.001)
+    end
+    writer:close()
+  end, "127.0.0.1", 0)
+  connected:set_result(server:sockets()[1].port)
+  closed:wait()
+  asyncio.sleep(0.01)
+  server:abort_clients()
+end
+for _, lose in ipairs { collectgarbage, abandon } do
+  asyncio.run(function()
+    asyncio.get_running_loop():set_exception_handler(function() end)
+    local connected, closed = asyncio.Future(), asyncio.Event()
+    local server = asyncio.create_task(answer, connected, closed)
+    asyncio.create_task(function()
+      thread = coroutine.running()
+      local reader = asyncio.open_connection("127.0.0.1", connected:await())
+      reader:read(1)
+    end)
+    asyncio.sleep(0.01)
+    coroutine.close(thread)
+    thread = nil
+    lose()
+    lose()
+    closed:set()
+    server:await()
+  end)
+end
+]])
+
   check("may be an endpoint for datagrams", [[
 asyncio.run(function()
   local function open()
