@@ -154,12 +154,28 @@ static void engine_arm(asy_engine *e) {
 }
 
 
+/* Nothing is ready: whether to poll without blocking all the same. */
+static bool keeps_polling(asy_engine *e) {
+  uint64_t now;
+  if (!e->lingering)
+    return false;
+  now = asy_loop_now();
+  if (e->patience == 0)
+    e->patience = now + ASY_SPIN_TIME;
+  if (now < e->patience)
+    return true;
+  e->lingering = false;
+  asy_spin_tell(&e->spin, false);
+  return false;
+}
+
+
 static void engine_drain(uv_prepare_t *h) {
   asy_engine *e = (asy_engine *)h->data;
   asy_loop *loop = e->loop;
   drain_ready(loop);
   engine_arm(e);
-  if (asy_queue_empty(&loop->ready) && loop->kicked) {
+  if (asy_queue_empty(&loop->ready) && loop->kicked && !keeps_polling(e)) {
     loop->kicked = false;
     uv_idle_stop(&e->kick);
   }
@@ -221,6 +237,25 @@ void asy_loop_kick(asy_loop *loop) {
     return;
   loop->kicked = true;
   uv_idle_start(&loop->engine->kick, engine_kicked);
+}
+
+
+void asy_loop_linger(asy_loop *loop) {
+  asy_engine *e = loop->engine;
+  if (e == NULL || e->lingering || !asy_spin_pays(&e->spin))
+    return;
+  e->lingering = true;
+  e->patience = 0;
+  asy_loop_kick(loop);
+}
+
+
+void asy_loop_lingered(asy_loop *loop) {
+  asy_engine *e = loop->engine;
+  if (!e->lingering)
+    return;
+  e->lingering = false;
+  asy_spin_tell(&e->spin, true);
 }
 
 

@@ -81,6 +81,8 @@ static void inbox_empty(asy_inbox *box, bool shut) {
   box->shut = shut;
   asy_list_move(&came, &box->letters);
   uv_mutex_unlock(&box->mutex);
+  if (!asy_list_empty(&came))
+    asy_loop_lingered(loop);
   while (!asy_list_empty(&came)) {
     asy_letter *m = asy_of(came.next, asy_letter, link);
     asy_list_remove(&m->link);
@@ -194,6 +196,7 @@ void asy_letter_expect(asy_letter *m) {
   if (asy_list_empty(&m->to->expected))
     uv_ref(&m->to->h->uv.any);
   asy_list_append(&m->to->expected, &m->expected);
+  asy_loop_linger(m->to->h->loop);
 }
 
 
@@ -201,8 +204,12 @@ void asy_letter_unexpect(asy_letter *m) {
   if (!asy_list_linked(&m->expected))
     return;
   asy_list_remove(&m->expected);
-  if (asy_list_empty(&m->to->expected) && m->to->h != NULL)
+  if (m->to->h == NULL)
+    return;
+  if (asy_list_empty(&m->to->expected))
     uv_unref(&m->to->h->uv.any);
+  else
+    asy_loop_linger(m->to->h->loop);
 }
 
 

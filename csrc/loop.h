@@ -7,6 +7,7 @@
 
 #include "ready.h"
 #include "runtime.h"
+#include "spin.h"
 #include "wheel.h"
 
 struct asy_future;
@@ -24,6 +25,9 @@ typedef struct asy_engine {
   asy_wheel wheel;
   uint64_t armed;    /* the wheel time the alarm is set for */
   bool overdue;      /* a timer was set whose time had come */
+  bool lingering;    /* something may come from another thread at once, */
+  uint64_t patience; /* which is waited for till then; 0 until it is due */
+  asy_spin spin;     /* whether that has paid */
   asy_list handles;  /* open handles (handle.h) */
   asy_list requests; /* requests under way (req.h) */
   asy_list link;     /* in the runtime's list */
@@ -100,6 +104,13 @@ void asy_loop_overdue(asy_loop *loop);
 
 /* Unsets a timer, also on a closed loop. */
 void asy_loop_unsettimer(asy_loop *loop, asy_timer *t);
+
+/* Something is expected from another thread: when nothing is left to do, the
+** loop polls without blocking for a moment if that has paid. */
+void asy_loop_linger(asy_loop *loop);
+
+/* It has come. */
+void asy_loop_lingered(asy_loop *loop);
 
 /* Makes run_* return after this turn. */
 void asy_loop_stop(asy_loop *loop);

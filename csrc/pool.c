@@ -5,6 +5,7 @@
 */
 #include "pool.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 #include "block.h"
@@ -52,11 +53,17 @@ asy_job *asy_pool_spare(asy_pool *p) {
 }
 
 
+/* A thread that waits awake looks at the number without the mutex. */
+static void queued_add(asy_pool *p, int n) {
+  __atomic_store_n(&p->queued, p->queued + (uint32_t)n, __ATOMIC_RELAXED);
+}
+
+
 /* The first in the queue, which it leaves. */
 static asy_job *queue_take(asy_pool *p) {
   asy_job *j = asy_of(p->queue.next, asy_job, letter.link);
   asy_list_remove(&j->letter.link);
-  p->queued--;
+  queued_add(p, -1);
   return j;
 }
 
@@ -83,7 +90,7 @@ void asy_pool_forget(asy_job *j) {
   if (queued) {
     asy_list_remove(&j->letter.link);
     if (j->given != NULL)
-      p->queued--;
+      queued_add(p, -1);
   } else if (j->state == ASY_JOB_RUNNING && !p->settings.immune) {
     p->ops->ask(j->worker, ASY_ASKED_ONCE);
   }
@@ -97,14 +104,33 @@ void asy_pool_forget(asy_job *j) {
 
 /* {====== What a thread does ====== */
 
+/* For a moment looks for a job without going to sleep, giving way to others. The
+** mutex is held before and after. */
+static void await_awake(asy_pool *p, asy_worker *w) {
+  uint64_t end = uv_hrtime() + ASY_SPIN_TIME;
+  bool hit;
+  p->awake++;
+  uv_mutex_unlock(&p->mutex);
+  do {
+    hit = __atomic_load_n(&p->queued, __ATOMIC_RELAXED) > 0;
+  } while (!hit && sched_yield() == 0 && uv_hrtime() < end);
+  uv_mutex_lock(&p->mutex);
+  p->awake--;
+  asy_spin_tell(&w->spin, hit);
+}
+
+
 /* Waits for a job; NULL: the thread is to leave. */
 static asy_job *next_job(asy_pool *p, asy_worker *w) {
   asy_job *j = NULL;
   uv_mutex_lock(&p->mutex);
+  if (p->spins && asy_list_empty(&p->queue) && p->awake == 0 && !p->stopping &&
+      asy_spin_pays(&w->spin))
+    await_awake(p, w);
   while (asy_list_empty(&p->queue) && !p->stopping) {
-    p->idle++;
+    p->asleep++;
     uv_cond_wait(&p->more, &p->mutex);
-    p->idle--;
+    p->asleep--;
   }
   if (!asy_list_empty(&p->queue)) {
     j = queue_take(p);
@@ -214,10 +240,11 @@ static void await_threads(asy_pool *p, asy_job *j) {
 
 int asy_pool_submit(asy_pool *p) {
   asy_job *j = p->spare;
-  bool idle;
+  bool wake;
   int err = 0;
   uv_mutex_lock(&p->mutex);
-  if (j->given != NULL && p->queued >= p->idle && p->alive < p->max)
+  if (j->given != NULL && p->queued >= p->asleep + p->awake &&
+      p->alive < p->max)
     err = start_worker(p);
   if (err != 0 && p->alive == 0) {
     uv_mutex_unlock(&p->mutex);
@@ -231,10 +258,10 @@ int asy_pool_submit(asy_pool *p) {
   }
   j->state = ASY_JOB_QUEUED;
   asy_list_append(&p->queue, &j->letter.link);
-  p->queued++;
-  idle = p->idle > 0;
+  queued_add(p, 1);
+  wake = p->asleep > 0 && p->queued > p->awake;
   uv_mutex_unlock(&p->mutex);
-  if (idle) /* who is woken has the mutex at once */
+  if (wake) /* who is woken has the mutex at once */
     uv_cond_signal(&p->more);
   return 0;
 }
@@ -273,6 +300,7 @@ asy_pool *asy_pool_new(asy_rt *rt, uint32_t max, const asy_worker_ops *ops) {
   p->ops = ops;
   p->forks = asy_thread_forks();
   p->max = max;
+  p->spins = uv_available_parallelism() > 1;
   asy_list_init(&p->queue);
   asy_list_init(&p->leavers);
   asy_list_init(&p->workers);

@@ -75,6 +75,7 @@ typedef struct asy_pool {
   const asy_worker_ops *ops;
   unsigned forks;
   uint32_t max;   /* threads */
+  bool spins;     /* there is a processor for a thread that waits awake */
   bool orphan;    /* there is no executor any more */
   asy_job *spare; /* one that is being made */
   asy_settings settings;
@@ -85,9 +86,10 @@ typedef struct asy_pool {
   asy_list queue;   /* jobs */
   asy_list leavers; /* jobs without work */
   asy_list workers; /* all that were started and not joined */
-  uint32_t queued;  /* jobs there */
+  uint32_t queued;  /* jobs there; written by atomic operations, too */
   uint32_t alive;   /* threads that have not left */
-  uint32_t idle;    /* of these wait for a job */
+  uint32_t asleep;  /* of these wait for a job, */
+  uint32_t awake;   /* or do so awake: one at most */
   bool stopping;    /* no new jobs; threads leave when there are none */
   bool broken;      /* the initializer has failed, */
   bool unready;     /* or processes end before they are ready */

@@ -6,11 +6,13 @@
 #define asy_worker_h
 
 #include "pool.h"
+#include "spin.h"
 #include "task.h"
 #include "trap.h"
 
 typedef struct asy_worker {
   asy_thread thread;
+  asy_spin spin; /* whether to wait for a job awake has paid */
   asy_list link; /* in the pool's list of workers */
   asy_pool *pool;
   asy_job *job; /* that it runs; guarded by the pool's mutex, as the next */

@@ -37,6 +37,22 @@ local function collect(...)
 end
 
 describe("a ThreadPoolExecutor", function()
+  -- threads wait awake for a moment before they go to sleep
+  ait("runs jobs that come just as its threads are going to sleep", function()
+    local pool <close> = asyncio.ThreadPoolExecutor(2)
+    local loop = asyncio.get_running_loop()
+    for i = 1, 300 do
+      local first = pool:submit(square, i)
+      local start = loop:time()
+      local second
+      while second == nil do
+        second = loop:time() - start >= i * 2e-7 and pool:submit(square, -i) or nil
+      end
+      assert.are.equal(i * i, first:await())
+      assert.are.equal(i * i, second:await())
+    end
+  end)
+
   ait("runs what is submitted", function()
     local pool <close> = asyncio.ThreadPoolExecutor(2)
     local futures = {}
