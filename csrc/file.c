@@ -76,7 +76,7 @@ static void fd_ended(asy_fsreq *q, ssize_t result, bool wanted) {
     break;
   case ASY_FS_READ:
     if (result > 0)
-      asy_buf_add(&d->buf, (size_t)result);
+      asy_buf_add(asy_file_buffer(d), (size_t)result);
     d->eof = result == 0;
     break;
   case ASY_FS_WRITE:
@@ -85,6 +85,7 @@ static void fd_ended(asy_fsreq *q, ssize_t result, bool wanted) {
     if (result > 0) {
       d->data += result;
       d->length -= (size_t)result;
+      d->offset += d->offset >= 0 ? result : 0;
     }
     break;
   case ASY_FS_FSTAT: d->stat = q->r.uv.fs.statbuf; break;
@@ -100,6 +101,7 @@ static void fd_release(asy_fsreq *q) {
   fd_discard(d);
   asy_unpin(asy_rt_state(d->rt), d->rt, &d->anchor);
   asy_buf_free(&d->buf);
+  asy_buf_free(&d->apart);
 }
 
 /* }====== */
@@ -170,6 +172,8 @@ static int begin(lua_State *L, asy_file *f, const asy_fileop *op) {
   d->err = d->steps = 0;
   d->eof = false;
   d->looked = 0;
+  d->offset = -1;
+  asy_buf_free(&d->apart);
   if (op->begin != NULL && d->fd >= 0)
     op->begin(L, d);
   return step(L, f, op);
@@ -405,4 +409,5 @@ void asy_file_open(lua_State *L) {
   asy_fileio_open(L);
   lua_pop(L, 2);
   asy_setfuncs(L, funcs);
+  asy_fileio_openfs(L);
 }

@@ -20,6 +20,7 @@ typedef struct asy_fd {
   uint32_t anchor; /* pin of a table that keeps what is written */
   uint32_t file;   /* number of the asy_file; 0: collected (weak.h) */
   asy_buf buf;     /* what was read ahead: the file's position is at its end */
+  asy_buf apart;   /* what an operation reads at an offset */
   /* Of the operation that has its turn: */
   int err;          /* a libuv code, or 0 */
   int steps;        /* how many requests it has made */
@@ -27,6 +28,7 @@ typedef struct asy_fd {
   size_t looked;    /* how much of the buffer has no newline */
   const char *data; /* what is left to be written */
   size_t length;
+  lua_Integer offset;   /* where it reads or writes, -1: at the position */
   lua_Integer position; /* after a seek */
   uv_stat_t stat;
 } asy_fd;
@@ -68,10 +70,18 @@ asy_file *asy_file_check(lua_State *L, const char *fname);
 /* The descriptor of the file, or -1 when it is closed. */
 int asy_file_fd(const asy_file *f);
 
+/* Where the operation reads into. */
+static inline asy_buf *asy_file_buffer(asy_fd *d) {
+  return d->offset < 0 ? &d->buf : &d->apart;
+}
+
 /* Keeps the string at 'idx' while the operation goes on. Never raises. */
 void asy_file_anchor(lua_State *L, asy_fd *d, int idx);
 
 /* fileio.c: adds reading and writing to the methods on the top. */
 void asy_fileio_open(lua_State *L);
+
+/* Adds those that take an offset to the table on the top. */
+void asy_fileio_openfs(lua_State *L);
 
 #endif

@@ -20,25 +20,33 @@
 static void read_begin(lua_State *L, asy_fd *d) {
   lua_Integer n = lua_tointeger(L, 2);
   d->need = n < 0 ? ALL : (size_t)n;
+  d->offset = lua_tointeger(L, 3);
 }
 
 
-/* Reads more, behind what is there. */
+/* Reads more, behind what is there; at an offset no more than is needed. */
 static asy_fscode fill(asy_fd *d, asy_fsargs *a) {
-  size_t room = asy_buf_reserve(&d->buf);
+  asy_buf *b = asy_file_buffer(d);
+  size_t length = asy_buf_length(b), room = asy_buf_reserve(b);
   if (room == 0) {
     d->err = UV_ENOMEM;
     return ASY_FS_CODES;
   }
+  a->offset = d->offset;
+  if (d->offset >= 0) {
+    a->offset += (lua_Integer)length;
+    if (room > d->need - length)
+      room = d->need - length;
+  }
   if (room > MAX_STEP)
     room = MAX_STEP;
-  a->buf = uv_buf_init(d->buf.data + d->buf.end, (unsigned)room);
+  a->buf = uv_buf_init(b->data + b->end, (unsigned)room);
   return ASY_FS_READ;
 }
 
 
 static asy_fscode read_next(asy_fd *d, asy_fsargs *a) {
-  if (d->eof || asy_buf_length(&d->buf) >= d->need)
+  if (d->eof || asy_buf_length(asy_file_buffer(d)) >= d->need)
     return ASY_FS_CODES;
   return fill(d, a);
 }
@@ -46,16 +54,17 @@ static asy_fscode read_next(asy_fd *d, asy_fsargs *a) {
 
 /* Pushes the first 'n' bytes, less 'strip', and takes them out. */
 static int take(lua_State *L, asy_fd *d, size_t n, size_t strip) {
-  lua_pushlstring(L, n > 0 ? asy_buf_bytes(&d->buf) : "", n - strip);
-  asy_buf_consume(&d->buf, n);
-  if (asy_buf_length(&d->buf) == 0 && d->buf.size > KEEP)
-    asy_buf_free(&d->buf);
+  asy_buf *b = asy_file_buffer(d);
+  lua_pushlstring(L, n > 0 ? asy_buf_bytes(b) : "", n - strip);
+  asy_buf_consume(b, n);
+  if (asy_buf_length(b) == 0 && (b->size > KEEP || d->offset >= 0))
+    asy_buf_free(b);
   return 1;
 }
 
 
 static int read_finish(lua_State *L, asy_fd *d) {
-  size_t length = asy_buf_length(&d->buf);
+  size_t length = asy_buf_length(asy_file_buffer(d));
   if (length > 0 || d->need == 0 || d->need == ALL)
     return take(L, d, length < d->need ? length : d->need, 0);
   lua_pushnil(L);
@@ -106,12 +115,40 @@ static const asy_fileop lines_op = {"lines", "read", NULL, line_next,
                                     lines_finish};
 
 
+/* The argument, an offset; nothing is the position, here -1. */
+static lua_Integer check_offset(lua_State *L, int arg) {
+  lua_Integer offset = -1;
+  if (!lua_isnoneornil(L, arg)) {
+    offset = luaL_checkinteger(L, arg);
+    luaL_argcheck(L, offset >= 0, arg, "negative offset");
+  }
+  return offset;
+}
+
+
+/* The file is at 1, how much is wanted at 2. */
+static int do_read(lua_State *L, lua_Integer offset) {
+  lua_pushinteger(L, asy_stream_count(L, 2));
+  lua_replace(L, 2);
+  lua_settop(L, 2);
+  lua_pushinteger(L, offset);
+  return asy_file_do(L, &read_op);
+}
+
+
 /* file:read(n) */
 static int file_read(lua_State *L) {
   asy_file_check(L, "read");
-  lua_pushinteger(L, asy_stream_count(L, 2));
-  lua_insert(L, 2);
-  return asy_file_do(L, &read_op);
+  lua_settop(L, 2);
+  return do_read(L, -1);
+}
+
+
+/* fs.read(file, n, offset) */
+static int fs_read(lua_State *L) {
+  asy_file_check(L, "read");
+  lua_settop(L, 3);
+  return do_read(L, check_offset(L, 3));
 }
 
 
@@ -154,6 +191,7 @@ static void forget_ahead(asy_fd *d) {
 
 static void write_begin(lua_State *L, asy_fd *d) {
   forget_ahead(d);
+  d->offset = lua_tointeger(L, 3);
   asy_file_anchor(L, d, 2);
   d->data = lua_tolstring(L, 2, &d->length);
 }
@@ -162,6 +200,7 @@ static void write_begin(lua_State *L, asy_fd *d) {
 static asy_fscode write_next(asy_fd *d, asy_fsargs *a) {
   if (d->length == 0)
     return ASY_FS_CODES;
+  a->offset = d->offset;
   a->buf = uv_buf_init((char *)(uintptr_t)d->data,
                        (unsigned)(d->length < MAX_STEP ? d->length : MAX_STEP));
   return ASY_FS_WRITE;
@@ -186,6 +225,19 @@ static int file_write(lua_State *L) {
   for (int i = 2; i == 2 || i <= n; i++)
     luaL_checkstring(L, i);
   lua_concat(L, n - 1);
+  lua_pushinteger(L, -1);
+  return asy_file_do(L, &write_op);
+}
+
+
+/* fs.write(file, data, offset) returns the file */
+static int fs_write(lua_State *L) {
+  lua_Integer offset;
+  asy_file_check(L, "write");
+  luaL_checkstring(L, 2);
+  offset = check_offset(L, 3);
+  lua_settop(L, 2);
+  lua_pushinteger(L, offset);
   return asy_file_do(L, &write_op);
 }
 
@@ -301,4 +353,14 @@ void asy_fileio_open(lua_State *L) {
       {"stat", file_stat},   {NULL, NULL},
   };
   asy_setfuncs(L, methods);
+}
+
+
+void asy_fileio_openfs(lua_State *L) {
+  static const luaL_Reg funcs[] = {
+      {"read", fs_read},
+      {"write", fs_write},
+      {NULL, NULL},
+  };
+  asy_setfuncs(L, funcs);
 }

@@ -16,7 +16,8 @@ typedef struct asy_fsargs {
   int fd;
   int flags;
   int mode;
-  uv_buf_t buf; /* must stay until the end */
+  uv_buf_t buf;   /* must stay until the end */
+  int64_t offset; /* -1: at the file's position */
 } asy_fsargs;
 
 typedef enum asy_fscode {

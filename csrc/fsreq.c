@@ -20,8 +20,8 @@
 
 START(open, a->path, a->flags, a->mode)
 START(close, a->fd)
-START(read, a->fd, &a->buf, 1, -1)
-START(write, a->fd, &a->buf, 1, -1)
+START(read, a->fd, &a->buf, 1, a->offset)
+START(write, a->fd, &a->buf, 1, a->offset)
 START(fsync, a->fd)
 START(fstat, a->fd)
 START(stat, a->path)

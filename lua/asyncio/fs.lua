@@ -168,6 +168,8 @@ end
 
 return {
   open = open,
+  read = system.read,
+  write = system.write,
   read_file = read_file,
   write_file = write_file,
 

@@ -480,6 +480,7 @@ local function files()
   end
   assert(file:write("x", 1):seek "set" == 0)
   assert(#file:read "a" == 10)
+  assert(#fs.read(fs.write(file, "z", 9), "a", 4) == 6)
   local cancelled = asyncio.create_task(file.write, file, "y")
   asyncio.sleep(0)
   cancelled:cancel()

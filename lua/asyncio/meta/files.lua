@@ -41,6 +41,22 @@ asyncio.fs = {}
 ---@return asyncio.File
 function asyncio.fs.open(path, mode, permissions) end
 
+-- As file:read, or at the offset, where the file's position does not move.
+---@async
+---@param file asyncio.File
+---@param n? integer | "a"
+---@param offset? integer
+---@return string? data nil at the end; "" for read("a") there
+function asyncio.fs.read(file, n, offset) end
+
+-- As file:write, or at the offset, where the file's position does not move.
+---@async
+---@param file asyncio.File
+---@param data string | number
+---@param offset? integer
+---@return asyncio.File file
+function asyncio.fs.write(file, data, offset) end
+
 -- All of a file.
 ---@async
 ---@param path string
