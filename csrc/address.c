@@ -4,6 +4,7 @@
 #include "address.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,9 +22,17 @@ const char *asy_address_getpath(const struct sockaddr *address) {
 }
 
 
-bool asy_address_path(const char *path, struct sockaddr_storage *address) {
+/* The abstract name in the address of a Unix socket, without its first zero;
+** empty where it has none. */
+static const char *abstract_name(const struct sockaddr *address) {
+  const char *path = asy_address_getpath(address);
+  return *path == '\0' ? path + 1 : "";
+}
+
+
+bool asy_address_path(const char *path, size_t n,
+                      struct sockaddr_storage *address) {
   struct sockaddr_un *un = (struct sockaddr_un *)address;
-  size_t n = strlen(path);
   memset(address, 0, sizeof(*address));
   if (n >= sizeof(un->sun_path))
     return false;
@@ -51,12 +60,18 @@ void asy_address_peer(int fd, struct sockaddr_storage *address) {
 
 bool asy_address_known(const struct sockaddr *address) {
   if (address->sa_family == AF_UNIX)
-    return *asy_address_getpath(address) != '\0';
+    return *asy_address_getpath(address) != '\0' ||
+           *abstract_name(address) != '\0';
   return address->sa_family == AF_INET || address->sa_family == AF_INET6;
 }
 
 
 size_t asy_address_size(const struct sockaddr *address) {
+  if (address->sa_family == AF_UNIX) {
+    size_t n = strlen(abstract_name(address));
+    return n == 0 ? sizeof(struct sockaddr_un)
+                  : offsetof(struct sockaddr_un, sun_path) + 1 + n;
+  }
   return address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
                                         : sizeof(struct sockaddr_in);
 }
@@ -116,7 +131,9 @@ void asy_address_setport(struct sockaddr *address, int port) {
 void asy_address_format(const struct sockaddr *address, char *text) {
   char host[HOST_SIZE];
   if (address->sa_family == AF_UNIX) {
-    snprintf(text, ASY_ADDRESS_TEXT, "%s", asy_address_getpath(address));
+    const char *name = abstract_name(address);
+    snprintf(text, ASY_ADDRESS_TEXT, *name != '\0' ? "@%s" : "%s",
+             *name != '\0' ? name : asy_address_getpath(address));
     return;
   }
   get_host(address, host);
@@ -153,7 +170,9 @@ void asy_address_push(lua_State *L, const struct sockaddr *address) {
     return;
   }
   if (address->sa_family == AF_UNIX) {
-    lua_pushstring(L, asy_address_getpath(address));
+    const char *path = asy_address_getpath(address);
+    const char *name = abstract_name(address);
+    lua_pushlstring(L, path, *name != '\0' ? strlen(name) + 1 : strlen(path));
     return;
   }
   lua_createtable(L, 0, 3);

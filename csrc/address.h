@@ -30,7 +30,7 @@ int asy_address_port(const struct sockaddr *address);
 /* Whether both are the same host and port. */
 bool asy_address_equal(const struct sockaddr *a, const struct sockaddr *b);
 
-/* The size of a network address of that family. */
+/* The size of an address of that family. */
 size_t asy_address_size(const struct sockaddr *address);
 
 /* Whether there is anything to show: a known family, and a path. */
@@ -41,10 +41,12 @@ bool asy_address_known(const struct sockaddr *address);
 void asy_address_local(int fd, struct sockaddr_storage *address);
 void asy_address_peer(int fd, struct sockaddr_storage *address);
 
-/* Makes the address of a path; false when it is too long for one. */
-bool asy_address_path(const char *path, struct sockaddr_storage *address);
+/* Makes the address of a path of 'n' bytes, or of an abstract name, which begins
+** with a zero; false when it is too long for one. */
+bool asy_address_path(const char *path, size_t n,
+                      struct sockaddr_storage *address);
 
-/* The path in the address of a Unix socket. */
+/* The path in the address of a Unix socket, empty where it has none. */
 const char *asy_address_getpath(const struct sockaddr *address);
 
 /* Pushes the host, a string without zeros or nil, of the address in the field of

@@ -30,6 +30,13 @@
 #define asy_printf(f, a)
 #endif
 
+/* Unix sockets without files, whose names begin with a zero. */
+#if defined(__linux__)
+#define ASY_ABSTRACT_NAMES 1
+#else
+#define ASY_ABSTRACT_NAMES 0
+#endif
+
 #if LUA_VERSION_RELEASE_NUM >= 50406
 #define asy_closethread(L, from) lua_closethread(L, from)
 #else

@@ -4,12 +4,14 @@
 */
 #include "connect.h"
 
+#include <errno.h>
+#include <sys/socket.h>
+
 #include "address.h"
 #include "error.h"
+#include "socket.h"
 #include "transport.h"
 #include "weak.h"
-
-#define BUSY_DELAY 0.01 /* seconds until a Unix server may accept again */
 
 struct asy_connector;
 
@@ -109,16 +111,26 @@ static const struct sockaddr *address_of(const asy_connector *c, int target) {
 }
 
 
-/* The attempt failed. A Unix server with too many connections to accept makes
-** nobody wait: asking again later is left. */
+/* Whether the error only says that a Unix server has too many connections to
+** accept, which makes nobody wait: asking again later is left. */
+static bool is_busy(const asy_connector *c, int target, int err) {
+  return err == UV_EAGAIN && address_of(c, target)->sa_family == AF_UNIX;
+}
+
+
+static void set_delay(asy_connector *c) {
+  asy_loop_settimer(c->loop, &c->timer, asy_loop_after(c->how.delay),
+                    delay_over);
+}
+
+
 static void attempt_fail(asy_connector *c, connect_attempt *a, int status) {
   int target = a->target;
   c->target[target].error = status;
   asy_handle_close(&a->s.h);
-  if (status == UV_EAGAIN && address_of(c, target)->sa_family == AF_UNIX) {
+  if (is_busy(c, target, status)) {
     c->next = target;
-    asy_loop_settimer(c->loop, &c->timer, asy_loop_after(BUSY_DELAY),
-                      delay_over);
+    set_delay(c);
     return;
   }
   try_next(c);
@@ -153,9 +165,28 @@ static int connect_tcp(asy_connector *c, connect_attempt *a,
 }
 
 
+/* libuv 1.44 knows no abstract names. Such a connection is there at once, or not
+** at all. */
+static int connect_abstract(asy_connector *c, connect_attempt *a,
+                            const struct sockaddr *to) {
+  int fd = asy_socket_new(AF_UNIX), err = fd;
+  if (fd >= 0)
+    err = asy_stream_openfd(&a->s, fd); /* which does not block then */
+  if (err != 0)
+    return err;
+  if (connect(fd, to, (socklen_t)asy_address_size(to)) != 0)
+    return uv_translate_sys_error(errno);
+  attempt_win(c, a);
+  return 0;
+}
+
+
 static int connect_unix(asy_connector *c, connect_attempt *a,
                         const struct sockaddr *to) {
-  int err = uv_pipe_init(c->loop->engine->uv, &a->s.h.uv.pipe, 0);
+  int err;
+  if (*asy_address_getpath(to) == '\0')
+    return connect_abstract(c, a, to);
+  err = uv_pipe_init(c->loop->engine->uv, &a->s.h.uv.pipe, 0);
   if (err != 0)
     return err;
   asy_handle_opened(&a->s.h);
@@ -172,7 +203,8 @@ static int attempt_connect(asy_connector *c, connect_attempt *a) {
 }
 
 
-/* Starts an attempt with the next address; false if that failed at once. */
+/* Starts an attempt with the next address; false if that failed at once and for
+** good. */
 static bool attempt_start(asy_connector *c) {
   int target = c->next++;
   connect_attempt *a =
@@ -189,6 +221,10 @@ static bool attempt_start(asy_connector *c) {
       asy_handle_close(&a->s.h);
   }
   c->target[target].error = err;
+  if (is_busy(c, target, err)) {
+    c->next = target;
+    return true;
+  }
   return err == 0;
 }
 
@@ -207,8 +243,7 @@ static void try_next(asy_connector *c) {
   if (asy_list_linked(&c->timer.link))
     asy_loop_unsettimer(c->loop, &c->timer);
   if (c->next < c->n)
-    asy_loop_settimer(c->loop, &c->timer, asy_loop_after(c->how.delay),
-                      delay_over);
+    set_delay(c);
 }
 
 /* }====== */

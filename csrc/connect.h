@@ -9,7 +9,8 @@
 
 typedef struct asy_connect_how {
   struct sockaddr_storage local; /* to connect from; family 0: any */
-  lua_Number delay; /* seconds until the next address is tried as well */
+  lua_Number delay; /* seconds until the next address is tried as well, or a
+                    ** busy Unix server once more */
   size_t limit;     /* of the reader */
   int factory;      /* where that of the protocol is, 0 for streams */
   asy_tcp_how tcp;

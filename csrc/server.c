@@ -367,7 +367,9 @@ static int server_tostring(lua_State *L) {
                                     : "not serving");
   asy_listen_sockets(L, server);
   for (lua_Integer i = 1; lua_rawgeti(L, 3, i) != LUA_TNIL; i++) {
-    lua_pushfstring(L, "%s %s", lua_tostring(L, 2), luaL_tolstring(L, 4, NULL));
+    const char *at = luaL_tolstring(L, 4, NULL); /* may be an abstract name */
+    lua_pushfstring(L, *at != '\0' ? "%s %s" : "%s @%s", lua_tostring(L, 2),
+                    *at != '\0' ? at : at + 1);
     lua_replace(L, 2);
     lua_settop(L, 3);
   }

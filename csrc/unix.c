@@ -7,10 +7,14 @@
 
 #include "address.h"
 #include "callback.h"
+#include "compat.h"
 #include "connect.h"
 #include "error.h"
 #include "options.h"
 #include "server.h"
+
+/* seconds until a server with too many connections may accept again */
+#define BUSY_DELAY 0.01
 
 
 static int raise_os(lua_State *L, int err, const char *syscall,
@@ -20,38 +24,47 @@ static int raise_os(lua_State *L, int err, const char *syscall,
 }
 
 
-/* The argument, a path. */
-static const char *check_path(lua_State *L, int arg) {
+/* Checks the argument, a path, or an abstract name where there are such. */
+static void check_path(lua_State *L, int arg) {
   const char *path;
+  size_t n, first;
   luaL_checktype(L, arg, LUA_TSTRING);
-  path = lua_tostring(L, arg);
-  luaL_argcheck(L, lua_rawlen(L, arg) > 0, arg, "empty path");
-  luaL_argcheck(L, strlen(path) == lua_rawlen(L, arg), arg,
+  path = lua_tolstring(L, arg, &n);
+  luaL_argcheck(L, n > 0, arg, "empty path");
+  first = ASY_ABSTRACT_NAMES && *path == '\0';
+  luaL_argcheck(L, n > first, arg, "empty name");
+  luaL_argcheck(L, strlen(path + first) == n - first, arg,
                 "path with a zero in it");
-  return path;
 }
 
 
-/* The address of the path, which 'syscall' cannot have when it is too long. */
-static void get_address(lua_State *L, const char *path, const char *syscall,
+/* The address of the path at 'idx', which 'syscall' cannot have when it is too
+** long. */
+static void get_address(lua_State *L, int idx, const char *syscall,
                         struct sockaddr_storage *address) {
-  if (!asy_address_path(path, address))
-    raise_os(L, UV_ENAMETOOLONG, syscall, path);
+  const char *path = lua_tostring(L, idx);
+  if (asy_address_path(path, lua_rawlen(L, idx), address))
+    return;
+  if (*path == '\0')
+    path = lua_pushfstring(L, "@%s", path + 1);
+  raise_os(L, UV_ENAMETOOLONG, syscall, path);
 }
 
 
 /* The path and the options are at 'first', before them the loop and the factory,
 ** if there is room. */
 static int connect_path(lua_State *L, int first, const char *fname) {
-  const char *path = check_path(L, first);
-  asy_connect_how how = {.limit = asy_stream_onlylimit(L, first + 1)};
+  asy_connect_how how = {.delay = BUSY_DELAY};
   struct sockaddr_storage address;
-  asy_task *t = asy_task_here(L, asy_rt_up(L), fname);
+  asy_task *t;
+  check_path(L, first);
+  how.limit = asy_stream_onlylimit(L, first + 1);
+  t = asy_task_here(L, asy_rt_up(L), fname);
   if (first != 1) {
     asy_loop_task(L, (asy_loop *)lua_touserdata(L, 1), fname);
     how.factory = 2;
   }
-  get_address(L, path, "connect", &address);
+  get_address(L, first, "connect", &address);
   lua_settop(L, first + 1);
   return asy_connect(L, t, &address, 1, &how);
 }
@@ -76,22 +89,25 @@ static int serve_path(lua_State *L, int first, const char *fname) {
   static const char *const names[] = {"limit", "backlog", "start_serving",
                                       NULL};
   asy_rt *rt = asy_rt_up(L);
-  const char *path = check_path(L, first + 1);
+  char text[ASY_ADDRESS_TEXT];
   int options = first + 2, err;
   struct sockaddr_storage address;
   asy_server *server;
   asy_task *t;
+  check_path(L, first + 1);
   lua_settop(L, options);
   asy_options_check(L, options, names);
   t = asy_task_here(L, rt, fname);
   if (first != 1)
     asy_loop_task(L, (asy_loop *)lua_touserdata(L, 1), fname);
-  get_address(L, path, "bind", &address);
+  get_address(L, first + 1, "bind", &address);
   server = asy_server_new(L, rt, t->fut.loop, first, options);
   server->protocols = first != 1;
   err = asy_listen_bind(server, (const struct sockaddr *)&address, false);
-  if (err != 0)
-    raise_os(L, err, "bind", path);
+  if (err != 0) {
+    asy_address_format((const struct sockaddr *)&address, text);
+    raise_os(L, err, "bind", text);
+  }
   asy_server_bound(L, server, options);
   return 1;
 }

@@ -47,10 +47,11 @@ int asy_unix_bind(const struct sockaddr *address, asy_unix_file *file) {
   int err = 0, fd = asy_socket_new(AF_UNIX);
   if (fd < 0)
     return fd;
-  remove_stale(path);
-  if (bind(fd, address, sizeof(struct sockaddr_un)) != 0) {
+  if (*path != '\0')
+    remove_stale(path);
+  if (bind(fd, address, (socklen_t)asy_address_size(address)) != 0) {
     err = last_error();
-  } else {
+  } else if (*path != '\0') {
     err = note_file(path, file);
     if (err != 0)
       unlink(path);

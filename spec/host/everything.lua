@@ -496,6 +496,7 @@ end
 local function unix()
   local path = os.tmpname()
   os.remove(path)
+  assert(not asyncio.pcall(asyncio.open_unix_connection, "\0asyncio nobody"))
   local server <close> = asyncio.start_unix_server(echo, path)
   local reader, writer <close> = asyncio.open_unix_connection(path)
   writer:write "one\n"
