@@ -13,6 +13,7 @@
 #include "options.h"
 #include "remote.h"
 #include "settings.h"
+#include "work.h"
 #include "worker.h"
 
 #define MAX_WORKERS 10000
@@ -488,4 +489,5 @@ void asy_executor_open(lua_State *L) {
   asy_setfuncs(L, loop);
   lua_pop(L, 2);
   asy_job_open(L);
+  asy_work_open(L);
 }

@@ -8,7 +8,23 @@
 #include "settings.h"
 #include "traceback.h"
 
+/* Keys of the registry. */
 static const char traceback_key = 0; /* of the error that was raised last */
+static const char run_key = 0;       /* where in a task it was raised, or nil */
+
+
+/* Puts the traceback of the task that the job ran before that on the top. */
+static void add_run(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &run_key) == LUA_TNIL) {
+    lua_pop(L, 1);
+    return;
+  }
+  lua_pushliteral(L, "\nrun by the job:\n");
+  lua_rotate(L, -3, 2);
+  lua_concat(L, 3);
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &run_key);
+}
 
 
 /* The message handler: keeps the traceback, where there is one to be had. */
@@ -17,6 +33,7 @@ static int keep_traceback(lua_State *L) {
   asy_error_nonil(L);
   if (!asy_error_is(L, asy_rt_of(L), 1, ASY_CANCELLED_ERROR)) {
     asy_traceback(L, L, 1, -1);
+    add_run(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
   }
   lua_settop(L, 1);
@@ -110,6 +127,20 @@ static bool call_protected(lua_State *L, lua_CFunction f, void *arg) {
 }
 
 
+/* job_traceback(error, traceback): whether this is the state of a worker. There an
+** error that is about to be raised, and that nothing catches, is the job's, to whose
+** traceback that of its task belongs. */
+static int job_traceback(lua_State *L) {
+  asy_rt *rt = asy_rt_up(L);
+  bool is = rt->worker != NULL || rt->served;
+  lua_settop(L, 2);
+  if (is && !asy_error_is(L, rt, 1, ASY_CANCELLED_ERROR))
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &run_key);
+  lua_pushboolean(L, is);
+  return 1;
+}
+
+
 static int initialize(lua_State *L) {
   const asy_parcel *p = (const asy_parcel *)lua_touserdata(L, 1);
   lua_settop(L, 0);
@@ -138,4 +169,13 @@ void asy_work_do(lua_State *L, asy_job *j) {
 
 void asy_work_rest(lua_State *L) {
   lua_settop(L, 0);
+}
+
+
+void asy_work_open(lua_State *L) {
+  static const luaL_Reg funcs[] = {
+      {"job_traceback", job_traceback},
+      {NULL, NULL},
+  };
+  asy_setfuncs(L, funcs);
 }

@@ -7,7 +7,7 @@
 #include "pool.h"
 
 /* Calls what the parcel has, an initializer; false: the job has failed with its
-** error. Never raises, as all of these, and leaves values on the stack. */
+** error. Never raises, as the next two, and leaves values on the stack. */
 bool asy_work_initialize(lua_State *L, const asy_parcel *p, asy_job *j);
 
 /* Does the job: its outcome and 'got' are set. Drops all that is on the stack. */
@@ -15,5 +15,7 @@ void asy_work_do(lua_State *L, asy_job *j);
 
 /* It has ended: nothing of it stays. */
 void asy_work_rest(lua_State *L);
+
+void asy_work_open(lua_State *L);
 
 #endif

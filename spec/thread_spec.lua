@@ -187,6 +187,33 @@ describe("an error in a worker", function()
     assert.matches("deep inside", task:exception())
   end)
 
+  it("in a loop there has the traceback of its task, and is reported once", function()
+    local result = helper.run_script [[
+      local asyncio = require "asyncio"
+      local function main()
+        local function inner()
+          error(asyncio.TimeoutError "late")
+        end
+        inner()
+      end
+      asyncio.run(function()
+        local job = asyncio.create_task(asyncio.to_thread, asyncio.run, main)
+        asyncio.wait { job }
+        print(job:exception())
+        local traceback = job:exception().traceback
+        print(traceback:match "'inner'.*\nrun by the job:\n" ~= nil)
+        job = asyncio.create_task(asyncio.to_thread, function()
+          pcall(asyncio.run, main)
+          error(asyncio.TimeoutError "later")
+        end)
+        asyncio.wait { job }
+        print(job:exception(), job:exception().traceback:match "run by")
+      end)
+    ]]
+    assert.are.equal("", result.stderr)
+    assert.are.equal("TimeoutError: late\ntrue\nTimeoutError: later\tnil\n", result.stdout)
+  end)
+
   it("that nobody takes is reported with the worker's traceback", function()
     local context
     asyncio.run(function()

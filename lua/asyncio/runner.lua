@@ -135,7 +135,10 @@ end
 
 local function report_uncaught(loop, task, err)
   local traceback = task:traceback()
-  if traceback and not core.isinstance(err, core.KeyboardInterrupt) and is_uncaught(err) then
+  if not traceback or core.isinstance(err, core.KeyboardInterrupt) or not is_uncaught(err) then
+    return
+  end
+  if not core.job_traceback(err, traceback) then
     loop:call_exception_handler {
       message = "the main task failed, and nothing catches its error",
       exception = err,
