@@ -120,6 +120,16 @@ bool asy_inbox_isopen(asy_inbox *box) {
 }
 
 
+void asy_inbox_wake(asy_inbox *box) {
+  if (asy_thread_isleft(box->forks))
+    return;
+  uv_mutex_lock(&box->mutex);
+  if (box->h != NULL)
+    uv_async_send(&box->h->uv.async);
+  uv_mutex_unlock(&box->mutex);
+}
+
+
 /* A new inbox, with one reference; NULL without memory. */
 static asy_inbox *inbox_new(void) {
   asy_inbox *box = (asy_inbox *)calloc(1, sizeof(asy_inbox));

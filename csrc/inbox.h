@@ -50,6 +50,9 @@ void asy_letter_post(asy_letter *m);
 /* The same, but false when the loop takes none any more: it stays the caller's. */
 bool asy_letter_offer(asy_letter *m);
 
+/* Wakes the loop, if it is not closed, from any thread. Never raises. */
+void asy_inbox_wake(asy_inbox *box);
+
 /* Whether the loop takes letters; its answer may be old already. */
 bool asy_inbox_isopen(asy_inbox *box);
 

@@ -31,12 +31,30 @@ static void loopref_push(lua_State *L, asy_rt *rt, asy_shared *s) {
 }
 
 
-static void loopref_unref(asy_shared *s) {
-  loopref *ref = asy_of(s, loopref, shared);
-  if (__atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) > 0)
-    return;
+static void loopref_free(loopref *ref) {
   asy_letter_drop(&ref->address);
   free(ref);
+}
+
+
+/* The last that is left is the loop's own: nobody else can wake it any more. */
+static void loopref_unref(asy_shared *s) {
+  loopref *ref = asy_of(s, loopref, shared);
+  asy_letter inbox = {.to = NULL}; /* stays while the loop may drop the last */
+  int refs;
+  asy_letter_address(&inbox, ref->address.to);
+  refs = __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL);
+  if (refs == 1)
+    asy_inbox_wake(inbox.to);
+  else if (refs == 0)
+    loopref_free(ref);
+  asy_letter_drop(&inbox);
+}
+
+
+bool asy_loopref_isheld(const asy_loop *loop) {
+  return loop->ref != NULL &&
+         __atomic_load_n(&loop->ref->refs, __ATOMIC_ACQUIRE) > 1;
 }
 
 

@@ -11,6 +11,10 @@
 ** raise. */
 asy_shared *asy_loopref_of(lua_State *L, asy_loop *loop);
 
+/* Whether other states have it, so that they may wake the loop. When they have it
+** no more the loop is woken once. */
+bool asy_loopref_isheld(const asy_loop *loop);
+
 void asy_loopref_open(lua_State *L);
 
 #endif

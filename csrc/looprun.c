@@ -7,6 +7,7 @@
 #include "error.h"
 #include "future.h"
 #include "graph.h"
+#include "loopref.h"
 
 
 static void awaited_done(asy_watch *w, asy_future *f) {
@@ -39,9 +40,38 @@ static void raise_failure(lua_State *L, asy_loop *loop) {
 }
 
 
+/* Looks whether something has come, or waits for it; then goes on as long as
+** there is something to do. Returns whether there was. */
+static bool look_once(asy_loop *loop, uv_run_mode mode) {
+  asy_engine *e = loop->engine;
+  bool alive;
+  uv_ref((uv_handle_t *)&e->wake);
+  uv_run(e->uv, mode);
+  uv_unref((uv_handle_t *)&e->wake);
+  alive = uv_loop_alive(e->uv);
+  if (alive && !loop->stopping && !loop->failed)
+    uv_run(e->uv, UV_RUN_DEFAULT);
+  return alive;
+}
+
+
+/* Nothing here can wake the loop any more. While other states can, by what they
+** post, it goes on; references may lie in garbage, in channels, say. The last
+** one who had it may have posted something before. */
+static void await_others(lua_State *L, asy_loop *loop) {
+  bool held, more = loop->ref != NULL;
+  if (more && asy_loopref_isheld(loop))
+    lua_gc(L, LUA_GCCOLLECT, 0);
+  while (more && !loop->stopping && !loop->failed) {
+    held = asy_loopref_isheld(loop);
+    more = look_once(loop, held ? UV_RUN_ONCE : UV_RUN_NOWAIT) || held;
+  }
+}
+
+
 /* Calls uv_run until something ends it. A stop() that came before lets one
 ** turn run. */
-static void loop_spin(asy_loop *loop, bool forever) {
+static void loop_spin(lua_State *L, asy_loop *loop, bool forever) {
   asy_engine *e = loop->engine;
   uv_run_mode mode = UV_RUN_DEFAULT;
   if (loop->stopping) {
@@ -54,6 +84,8 @@ static void loop_spin(asy_loop *loop, bool forever) {
   uv_run(e->uv, mode);
   if (forever)
     uv_unref((uv_handle_t *)&e->wake);
+  else if (mode == UV_RUN_DEFAULT)
+    await_others(L, loop);
 }
 
 
@@ -74,7 +106,7 @@ void asy_loop_run(lua_State *L, asy_loop *loop, asy_future *fut) {
     loop->stopping = true;
   asy_loop_enter(L, loop);
   loop->L = L;
-  loop_spin(loop, fut == NULL);
+  loop_spin(L, loop, fut == NULL);
   asy_loop_leave(L, rt, NULL);
   loop->L = NULL;
   rt->active = NULL;

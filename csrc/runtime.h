@@ -139,6 +139,7 @@ typedef struct asy_rt {
   const void *class_at[ASY_CLASSES]; /* and their addresses */
   int chains;       /* of the exception classes by name (errname.c), */
   int metatables;   /* and of metatables (crossname.c) */
+  bool guests;      /* one of the next has come since that was unset */
   int proxies;      /* of what stands for shared objects (shared.c) */
   int loops;        /* of the weak table of loops, by address and as keys */
   int current_loop; /* reference of the current event loop, or none */

@@ -43,6 +43,7 @@ void asy_shared_pushproxy(lua_State *L, asy_rt *rt, asy_shared *s,
   proxy = (asy_proxy *)asy_new(L, rt, kind, sizeof(asy_proxy), 0);
   asy_shared_know(L, rt, s);
   proxy->shared = asy_shared_ref(s);
+  rt->guests = true;
 }
 
 

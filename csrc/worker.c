@@ -211,6 +211,19 @@ static void worker_run(asy_worker *w, asy_job *j) {
 }
 
 
+#define SMALL_STATE 1024 /* kilobytes that are collected in no time */
+
+/* Nothing is to be done: channels and loops that jobs have left as garbage are
+** freed, since there may be those who wait as long as others have them. */
+static void drop_guests(asy_worker *w, lua_State *L) {
+  if (!w->rt->guests || asy_pool_first(w->pool) != NULL ||
+      lua_gc(L, LUA_GCCOUNT, 0) > SMALL_STATE)
+    return;
+  w->rt->guests = false;
+  lua_gc(L, LUA_GCCOLLECT, 0);
+}
+
+
 static void worker_rest(asy_worker *w) {
   lua_State *L = w->L;
   __atomic_store_n(&w->asked, (int)ASY_ASKED_NOTHING, __ATOMIC_RELEASE);
@@ -222,6 +235,7 @@ static void worker_rest(asy_worker *w) {
   if (w->loop != NULL) /* interrupted before it could say that it is over */
     asy_worker_end(L, w->loop);
   asy_work_rest(L);
+  drop_guests(w, L);
 }
 
 const asy_worker_ops asy_worker_threads = {
