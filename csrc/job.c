@@ -242,8 +242,12 @@ void asy_job_cancelqueued(asy_pool *p) {
   asy_job *j;
   if (asy_pool_isleft(p))
     return;
-  while ((j = asy_pool_first(p)) != NULL)
-    job_forget(&j->letter);
+  while ((j = asy_pool_take(p)) != NULL) {
+    asy_future *fut = &j->fut->fut;
+    job_over(j);
+    if (fut->state == ASY_PENDING)
+      asy_future_done(fut, ASY_CANCELLED);
+  }
 }
 
 

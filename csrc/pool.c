@@ -12,6 +12,7 @@
 #include "worker.h"
 
 #define AGAIN ((uint64_t)10 * 1000 * 1000) /* between interruptions, in ns */
+#define PATIENCE (100 * AGAIN) /* before a process that has no job is killed */
 
 
 /* {====== Jobs ====== */
@@ -73,6 +74,18 @@ asy_job *asy_pool_first(asy_pool *p) {
   uv_mutex_lock(&p->mutex);
   if (!asy_list_empty(&p->queue))
     j = asy_of(p->queue.next, asy_job, letter.link);
+  uv_mutex_unlock(&p->mutex);
+  return j;
+}
+
+
+asy_job *asy_pool_take(asy_pool *p) {
+  asy_job *j = NULL;
+  uv_mutex_lock(&p->mutex);
+  if (!asy_list_empty(&p->queue)) {
+    j = queue_take(p);
+    j->state = ASY_JOB_ENDED;
+  }
   uv_mutex_unlock(&p->mutex);
   return j;
 }
@@ -393,25 +406,34 @@ bool asy_pool_join(asy_pool *p, asy_block *b) {
 }
 
 
-static void ask_all(asy_pool *p) {
+/* Asks those that have a job, and returns whether there are any. Processes end by
+** themselves when they have none, but not if they are stopped, say: 'idle' is
+** whether these are asked as well. */
+static bool ask_all(asy_pool *p, bool idle) {
+  bool busy = false;
   for (asy_list *n = p->workers.next; n != &p->workers; n = n->next) {
     asy_worker *w = asy_of(n, asy_worker, link);
-    if (w->job != NULL && !p->settings.immune)
+    busy = busy || w->job != NULL;
+    if (w->job != NULL ? !p->settings.immune : idle && p->ops->flat)
       p->ops->ask(w, ASY_ASKED_TO_END);
   }
+  return busy;
 }
 
 
 void asy_pool_kill(asy_pool *p) {
   asy_job *j;
+  uint64_t idle_since;
   if (asy_pool_isleft(p))
     return;
   asy_pool_stop(p);
   while ((j = asy_pool_first(p)) != NULL)
     j->letter.forget(&j->letter);
+  idle_since = uv_hrtime();
   uv_mutex_lock(&p->mutex);
   while (p->alive > 0) {
-    ask_all(p);
+    if (ask_all(p, uv_hrtime() - idle_since > PATIENCE))
+      idle_since = uv_hrtime();
     (void)uv_cond_timedwait(&p->left, &p->mutex, AGAIN);
   }
   uv_mutex_unlock(&p->mutex);

@@ -117,6 +117,9 @@ void asy_pool_stop(asy_pool *p);
 /* The first job in the queue, or NULL. */
 asy_job *asy_pool_first(asy_pool *p);
 
+/* The same, which is taken out of the queue: it is the caller's. */
+asy_job *asy_pool_take(asy_pool *p);
+
 /* Stops it, interrupts its jobs until all threads have left, and joins them. */
 void asy_pool_kill(asy_pool *p);
 

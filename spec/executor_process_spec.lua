@@ -359,6 +359,21 @@ describe("a job of a process", function()
     until_gone(tonumber(out))
   end)
 
+  it("is killed when it does not end then, although it has no job", function()
+    local out = helper.check_script [[
+      local asyncio = require "asyncio"
+      asyncio.run(function()
+        pool = asyncio.ProcessPoolExecutor(1)
+        io.write(pool:submit(function()
+          last = setmetatable({}, { __gc = function() while true do end end })
+          local pipe <close> = io.popen "echo $PPID"
+          return pipe:read "n"
+        end):await())
+      end)
+    ]]
+    until_gone(tonumber(out))
+  end)
+
   it("ends when its parent is killed", function()
     local result = helper.run_script [[
       local asyncio = require "asyncio"
