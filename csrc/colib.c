@@ -107,7 +107,7 @@ static bool has_failed(lua_State *co) {
 static int resume_failed(lua_State *L, asy_rt *rt, lua_State *co) {
   if (rt->running != NULL && has_failed(co)) {
     if (asy_error_passes(L, rt, -1)) {
-      asy_nest_close(L, co);
+      asy_nest_close(L, rt, co);
       return lua_error(L);
     }
     if (lua_status(co) != LUA_ERRMEM) {
@@ -174,7 +174,7 @@ static void wrap_close(lua_State *L, asy_rt *rt, lua_State *co, int err) {
   else
     asy_nest_traceback(L, rt, co);
   lua_pushvalue(L, err);
-  asy_nest_close(L, co);
+  asy_nest_close(L, rt, co);
   if (!lua_rawequal(L, -1, err)) {
     lua_pushnil(L);
     lua_replace(L, err + 1);
@@ -308,7 +308,7 @@ static int close(lua_State *L) {
   int failed;
   if (is != CO_DEAD && is != CO_SUSPENDED)
     return luaL_error(L, "cannot close a %s coroutine", status_name[is]);
-  failed = asy_closethread(co, L);
+  failed = asy_inner_close(L, rt, co);
   if (failed == LUA_OK) {
     lua_pushboolean(L, 1);
     return 1;

@@ -187,7 +187,7 @@ static int close_woken(lua_State *L, int status, lua_KContext ctx);
 static int close_forced(lua_State *L, asy_generator *g) {
   asy_error_push(L, g->rt, ASY_RUNTIME_ERROR,
                  "generator ignored that it was closed");
-  asy_nest_close(L, g->co);
+  asy_nest_close(L, g->rt, g->co);
   gen_over(L, g, CALL_GENERATOR);
   return lua_error(L);
 }

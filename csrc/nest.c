@@ -34,7 +34,7 @@ static void kill_inner(lua_State *L, asy_task *t, lua_State *co) {
   rt->active = co;
   lua_resume(co, L, 0, &nres);
   rt->active = L;
-  status = asy_closethread(co, L);
+  status = asy_inner_close(L, rt, co);
   if (status != LUA_OK && status != LUA_YIELD) {
     asy_task_push(L, t);
     lua_xmove(co, L, 1);
@@ -162,8 +162,8 @@ void asy_nest_protect(lua_State *L, lua_State *co) {
 }
 
 
-void asy_nest_close(lua_State *L, lua_State *co) {
-  int status = asy_closethread(co, L);
+void asy_nest_close(lua_State *L, asy_rt *rt, lua_State *co) {
+  int status = asy_inner_close(L, rt, co);
   if (status != LUA_OK && status != LUA_YIELD) {
     lua_xmove(co, L, 1);
     lua_remove(L, -2);

@@ -17,6 +17,7 @@
 #ifndef asy_nest_h
 #define asy_nest_h
 
+#include "inner.h"
 #include "task.h"
 
 /* Instead of LUA_YIELD: the thread does not yield, but waits in an await. */
@@ -35,10 +36,12 @@ static inline int asy_nest_step(lua_State *L, asy_rt *rt, lua_State *co,
   asy_task *t = asy_task_able(L, rt);
   int status;
   if (t == NULL) /* no await in the thread is possible */
-    return lua_resume(co, L, nargs, nres);
+    return asy_inner_resume(L, rt, co, nargs, nres);
   rt->active = co;
+  asy_inner_passed(rt, L, co);
   status = lua_resume(co, L, nargs, nres);
   rt->active = L;
+  asy_inner_passed(rt, co, L);
   /* while its code runs, the task is neither parked nor queued */
   if (status == LUA_YIELD && asy_unlikely((t->tflags & ASY_TASK_PARKED) ||
                                           asy_ready_queued(&t->ready)))
@@ -73,7 +76,7 @@ void asy_nest_protect(lua_State *L, lua_State *co);
 
 /* Closes the thread, which has ended with the error that is on the top of L.
 ** Should a <close> variable raise another error, that takes its place. */
-void asy_nest_close(lua_State *L, lua_State *co);
+void asy_nest_close(lua_State *L, asy_rt *rt, lua_State *co);
 
 /* Pushes the traceback of the error on the top, with which the thread has just
 ** ended, for asy_nest_cause; or nil. */

@@ -10,6 +10,7 @@
 
 #include "compat.h"
 #include "list.h"
+#include "trap.h"
 
 /* What a userdata of ours is; those from ASY_FUTURE to ASY_TASK are futures. */
 typedef enum asy_kind {
@@ -86,6 +87,7 @@ typedef enum asy_class {
 struct asy_block;
 struct asy_future_ops;
 struct asy_gather;
+struct asy_inner;
 struct asy_loop;
 struct asy_scope;
 struct asy_task;
@@ -123,10 +125,12 @@ typedef struct asy_rt {
   void (*interrupt)(lua_State *L, struct asy_rt *rt); /* raises, when what
                               ** the thread waits for is interrupted */
   asy_weak weak;
-  asy_list engines;          /* of all loops that are not closed */
-  asy_list groups;           /* all unfinished task groups */
-  asy_list pools;            /* pools of threads (pool.h) */
-  struct asy_worker *worker; /* whose state this is, or NULL */
+  asy_trap trap;
+  struct asy_inner *volatile inner; /* what runs further in (inner.h) */
+  asy_list engines;                 /* of all loops that are not closed */
+  asy_list groups;                  /* all unfinished task groups */
+  asy_list pools;                   /* pools of threads (pool.h) */
+  struct asy_worker *worker;        /* whose state this is, or NULL */
   const struct asy_interrupter *interrupter; /* of new loops, or NULL */
   int meta[ASY_KINDS];                       /* references of the metatables */
   const struct asy_future_ops *ops[ASY_KINDS]; /* of the kinds of futures */

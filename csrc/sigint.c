@@ -4,6 +4,12 @@
 ** when none does, out of the loop. What was there before is put back at the
 ** end. One Lua state of the process has the signal at a time.
 **
+** What Lua's own coroutine library has resumed is only to be seen in the stack
+** of who did that, where it is not safe to look while the code there goes on. So
+** that code has a moment of the processor to meet the hook; then the same signal
+** comes from a timer, and the hook is set one coroutine further in, and so on
+** until it is met.
+**
 ** When a signal finds the hook of the last one still waiting (trap.h), it is
 ** handed to the disposition that was there before, which as a rule ends the
 ** process.
@@ -15,13 +21,14 @@
 #include <stdatomic.h>
 #ifndef _WIN32
 #include <pthread.h>
+#include <time.h>
+#include <unistd.h>
 #endif
 
 #include "error.h"
 #include "pin.h"
 #include "sig.h"
 #include "task.h"
-#include "trap.h"
 #include "worker.h"
 
 static atomic_flag owned = ATOMIC_FLAG_INIT; /* some state has the signal */
@@ -35,13 +42,11 @@ static struct {
   volatile sig_atomic_t done;  /* how many of these had their effect */
 } now;
 
-static asy_trap trap;
-
 
 /* One that the loop has forestalled, by ending, raises nothing. */
 static void raise_hook(lua_State *L, lua_Debug *ar) {
   (void)ar;
-  if (!asy_trap_sprung(&trap, L))
+  if (!asy_trap_sprung(asy_rt_of(L), L))
     return;
   now.done++;
   asy_error_raise(L, ASY_KEYBOARD_INTERRUPT, "interrupted");
@@ -69,7 +74,7 @@ static void interrupt_run(lua_State *L, asy_loop *loop) {
   if (now.done >= now.count)
     return;
   now.done = now.count;
-  trap.waits = 0;
+  loop->rt->trap.waits = 0;
   asy_error_push(L, loop->rt, ASY_KEYBOARD_INTERRUPT, "interrupted");
   asy_loop_fail(L, loop);
 }
@@ -88,27 +93,116 @@ static struct sigaction old_action;
 static pthread_t thread; /* the one that runs the loop */
 
 
+/* {------ The timer ------ */
+
+#if defined(_POSIX_THREAD_CPUTIME) && _POSIX_THREAD_CPUTIME >= 0
+
+#define MOMENT 5000000 /* nanoseconds */
+
+static struct {
+  timer_t timer; /* of the thread's processor time */
+  bool made;
+} later;
+
+
+static void later_open(void) {
+  struct sigevent event = {0};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = SIGINT;
+  event.sigev_value.sival_ptr = &later;
+  later.made = timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &later.timer) == 0;
+}
+
+
+static void later_close(void) {
+  if (later.made)
+    timer_delete(later.timer);
+  later.made = false;
+}
+
+
+static bool later_start(void) {
+  struct itimerspec when = {.it_value = {.tv_nsec = MOMENT}};
+  return later.made && timer_settime(later.timer, 0, &when, NULL) == 0;
+}
+
+
+static bool is_later(const siginfo_t *info) {
+  return info->si_code == SI_TIMER && info->si_value.sival_ptr == &later;
+}
+
+#else
+
+static void later_open(void) {
+}
+
+
+static void later_close(void) {
+}
+
+
+static bool later_start(void) {
+  return false;
+}
+
+
+static bool is_later(const siginfo_t *info) {
+  (void)info;
+  return false;
+}
+
+#endif
+
+
+/* Where there is no timer the risk is taken. */
+static void deepen(asy_rt *rt, lua_State *L) {
+  while (asy_trap_deepen(rt, L) && !later_start()) {
+  }
+}
+
+/* }------ */
+
+
 static void count_signal(asy_loop *loop, int signum) {
-  lua_State *L = loop->rt->active;
-  if (trap.waits) { /* the code does not come to it */
+  asy_rt *rt = loop->rt;
+  lua_State *L = rt->active;
+  if (rt->trap.waits) { /* the code does not come to it */
     sigaction(signum, &old_action, NULL);
     raise(signum);
     return;
   }
   now.count++;
-  if (now.count > 1 && L != NULL)
-    asy_trap_set(&trap, L, raise_hook);
+  if (now.count > 1 && L != NULL) {
+    asy_trap_set(rt, L, raise_hook);
+    if (!later_start())
+      deepen(rt, L);
+  }
   uv_async_send(&loop->engine->wake);
 }
 
 
+static void timer_arrived(asy_rt *rt) {
+  if (rt->trap.waits && rt->active != NULL)
+    deepen(rt, rt->active);
+}
+
+
 /* The signal handler: no call here but those that are safe there. */
-static void sigint_arrived(int signum) {
+static void sigint_arrived(int signum, siginfo_t *info, void *context) {
+  static volatile sig_atomic_t timed; /* what another thread hands on */
   int err = errno;
-  if (!pthread_equal(pthread_self(), thread))
+  (void)context;
+  if (is_later(info))
+    timed = 1;
+  if (!pthread_equal(pthread_self(), thread)) {
     pthread_kill(thread, signum);
-  else if (now.loop != NULL)
-    count_signal(now.loop, signum);
+  } else {
+    if (now.loop != NULL && timed)
+      timer_arrived(now.loop->rt);
+    else if (now.loop != NULL)
+      count_signal(now.loop, signum);
+    timed = 0;
+  }
   errno = err;
 }
 
@@ -121,18 +215,22 @@ static bool take_signal(void) {
       old_action.sa_handler == SIG_IGN)
     return false;
   thread = pthread_self();
-  action.sa_handler = sigint_arrived;
+  action.sa_sigaction = sigint_arrived;
   sigemptyset(&action.sa_mask);
-  action.sa_flags = SA_RESTART;
-  return asy_sig_setaction(SIGINT, &action) == 0;
+  action.sa_flags = SA_RESTART | SA_SIGINFO;
+  if (asy_sig_setaction(SIGINT, &action) != 0)
+    return false;
+  later_open();
+  return true;
 }
 
 
 /* Puts the old disposition back, if nobody has set another since. */
 static void give_signal(void) {
   struct sigaction action;
+  later_close();
   if (asy_sig_getaction(SIGINT, &action) == 0 &&
-      action.sa_handler == sigint_arrived)
+      (action.sa_flags & SA_SIGINFO) && action.sa_sigaction == sigint_arrived)
     asy_sig_setaction(SIGINT, &old_action);
 }
 
@@ -164,7 +262,7 @@ void asy_sigint_over(asy_rt *rt) {
   if (now.loop == NULL || now.loop->rt != rt)
     return;
   give_signal();
-  trap.waits = 0;
+  rt->trap.waits = 0;
   now.loop = NULL;
   now.slot = 0;
   atomic_flag_clear(&owned);
@@ -193,8 +291,8 @@ static int sigint_begin(lua_State *L) {
   now.task = task;
   now.cancelled = false;
   now.count = now.done = 0;
-  trap.waits = 0;
-  trap.L = NULL;
+  rt->trap.waits = 0;
+  rt->trap.L = NULL;
   loop->interrupter = &interrupter;
   now.loop = loop;
   if (!take_signal()) {
@@ -218,7 +316,7 @@ static int sigint_end(lua_State *L) {
     return 2;
   }
   give_signal();
-  asy_trap_unset(&trap, L, raise_hook);
+  asy_trap_unset(rt, L, raise_hook);
   lua_pushinteger(L, now.count);
   lua_pushboolean(L, now.done < now.count);
   loop->interrupter = NULL;

@@ -15,6 +15,7 @@
 #include "debug.h"
 #include "error.h"
 #include "garbage.h"
+#include "inner.h"
 #include "pin.h"
 #include "report.h"
 #include "timeout.h"
@@ -231,6 +232,7 @@ static void task_step(lua_State *L, asy_ready *e) {
   }
   rt->task = t;
   rt->active = co;
+  asy_inner_passed(rt, L, co);
   status = lua_resume(co, L, nargs, &nres);
   rt->task = outer;
   rt->active = active;

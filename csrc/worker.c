@@ -8,6 +8,7 @@
 #include "core.h"
 #include "error.h"
 #include "pin.h"
+#include "plainco.h"
 #include "work.h"
 
 
@@ -52,7 +53,7 @@ static void raise_hook(lua_State *L, lua_Debug *ar) {
   asy_worker *w = rt->worker;
   (void)ar;
   if ((asy_worker_asked(w) == ASY_ASKED_TO_END && !is_driver(w, L)) ||
-      (asy_trap_sprung(&w->trap, L) && is_asked(w)))
+      (asy_trap_sprung(rt, L) && is_asked(w)))
     raise_interrupted(L, rt);
 }
 
@@ -63,11 +64,11 @@ static void end_all(asy_worker *w, asy_loop *running) {
   if (running != NULL && running->engine != NULL)
     uv_async_send(&running->engine->wake);
   if (running == NULL)
-    asy_trap_setall(w->L, raise_hook);
+    asy_trap_setall(w->rt, w->L, raise_hook);
   else if (active != NULL && is_driver(w, active))
-    asy_trap_set(&w->trap, active, raise_hook);
+    asy_trap_set(w->rt, active, raise_hook);
   else if (active != NULL)
-    asy_trap_setall(active, raise_hook);
+    asy_trap_setall(w->rt, active, raise_hook);
 }
 
 
@@ -84,7 +85,7 @@ static void worker_interrupted(asy_thread *t) {
     w->told = true;
     uv_async_send(&running->engine->wake);
   } else {
-    asy_trap_set(&w->trap, w->rt->active != NULL ? w->rt->active : w->L,
+    asy_trap_set(w->rt, w->rt->active != NULL ? w->rt->active : w->L,
                  raise_hook);
   }
 }
@@ -132,7 +133,7 @@ void asy_worker_end(lua_State *L, asy_loop *loop) {
   w->main = NULL;
   asy_unpin(L, loop->rt, &w->slot);
   if (asy_worker_asked(w) == ASY_ASKED_TO_END)
-    asy_trap_setall(L, raise_hook);
+    asy_trap_setall(w->rt, L, raise_hook);
 }
 
 /* }====== */
@@ -144,6 +145,7 @@ static int open_state(lua_State *L) {
   asy_worker *w = (asy_worker *)lua_touserdata(L, 1);
   luaL_openlibs(L);
   luaL_requiref(L, "asyncio.core", luaopen_asyncio_core, 0);
+  asy_plainco_open(L);
   w->rt = asy_rt_of(L);
   w->rt->worker = w;
   w->rt->interrupter = &interrupter;
@@ -230,7 +232,7 @@ static void worker_rest(asy_worker *w) {
   w->told = false;
   if (L == NULL)
     return;
-  asy_trap_unset(&w->trap, L, raise_hook);
+  asy_trap_unset(w->rt, L, raise_hook);
   asy_block_resume(w->rt->block);
   if (w->loop != NULL) /* interrupted before it could say that it is over */
     asy_worker_end(L, w->loop);

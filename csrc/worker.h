@@ -8,7 +8,6 @@
 #include "pool.h"
 #include "spin.h"
 #include "task.h"
-#include "trap.h"
 
 typedef struct asy_worker {
   asy_thread thread;
@@ -19,9 +18,8 @@ typedef struct asy_worker {
   struct asy_block *block; /* where it may wait, or NULL */
   int asked;               /* an asy_asked; atomic operations only */
   /* The rest is the thread's own. */
-  lua_State *L; /* NULL before the first job */
-  asy_rt *rt;   /* that state's */
-  asy_trap trap;
+  lua_State *L;   /* NULL before the first job */
+  asy_rt *rt;     /* that state's */
   bool told;      /* the loop that runs there has been told to end */
   asy_loop *loop; /* that asyncio.run runs there, */
   asy_task *main; /* its main task, */

@@ -96,6 +96,7 @@ build = {
         "csrc/park.c",
         "csrc/pin.c",
         "csrc/pipe.c",
+        "csrc/plainco.c",
         "csrc/poll.c",
         "csrc/pollwait.c",
         "csrc/pool.c",

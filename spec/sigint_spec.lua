@@ -277,6 +277,28 @@ describe("the second Ctrl-C", function()
     ]])
   end)
 
+  it("interrupts coroutines that come and go", function()
+    prints({ "1 KeyboardInterrupt", "2 KeyboardInterrupt", "3 KeyboardInterrupt" }, [[
+      local function nest(level)
+        while level > 0 do
+          if level == 1 then
+            asyncio.coroutine.wrap(nest)(level - 1)
+          else
+            coroutine.wrap(nest)(level - 1)
+          end
+        end
+      end
+      for i = 1, 3 do
+        local _, err = pcall(asyncio.run, function()
+          ctrl_c()
+          ctrl_c_later()
+          nest(i)
+        end)
+        print(i, name(err))
+      end
+    ]])
+  end)
+
   it("can be caught, and then the first one takes effect", function()
     prints({
       "caught KeyboardInterrupt",
