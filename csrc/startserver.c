@@ -33,8 +33,8 @@ asy_server *asy_server_new(lua_State *L, asy_rt *rt, asy_loop *loop,
   asy_list_init(&server->takers);
   asy_list_init(&server->closers);
   server->ready.ops = &asy_server_entry;
-  server->self = asy_weak_new(L, rt, -1);
   server->loop = loop;
+  server->self = asy_weak_new(L, rt, -1); /* may raise: to be closed then */
   server->limit = asy_stream_limit(L, options);
   asy_tcp_options(L, options, &server->tcp);
   if (!lua_isnil(L, options) &&
