@@ -264,8 +264,9 @@ valgrind: all host ## the specs under valgrind, leaks fatal
 	+@$(SUBMAKE) run-valgrind
 
 run-valgrind:
-	@G_SLICE=always-malloc $(VALGRIND) --quiet --leak-check=full \
-	  --errors-for-leak-kinds=definite,indirect --error-exitcode=99 \
+	@ASYNCIO_TEST_VALGRIND=yes G_SLICE=always-malloc $(VALGRIND) --quiet \
+	  --leak-check=full --errors-for-leak-kinds=definite,indirect \
+	  --error-exitcode=99 \
 	  --keep-debuginfo=yes --child-silent-after-fork=yes $(HOST) .ci/specs.lua $(ARGS) $(SPEC)
 
 # each file by itself, since what the collector does grows with the heap

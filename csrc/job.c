@@ -106,15 +106,15 @@ static const char *broken_text(const asy_pool *p) {
 }
 
 
-/* Pushes the error of a process that has ended while it ran a job. */
-static void push_lost(lua_State *L, asy_rt *rt, int how) {
+/* Pushes the error of a process that has ended then. */
+static void push_lost(lua_State *L, asy_rt *rt, int how, const char *when) {
   if (how < 0)
     asy_error_push(L, rt, ASY_BROKEN_EXECUTOR,
-                   "the worker process was killed by %s",
-                   asy_sig_pushname(L, -how));
+                   "the worker process was killed by %s%s",
+                   asy_sig_pushname(L, -how), when);
   else
     asy_error_push(L, rt, ASY_BROKEN_EXECUTOR,
-                   "the worker process ended with exit status %d", how);
+                   "the worker process ended with exit status %d%s", how, when);
 }
 
 
@@ -124,7 +124,10 @@ static void push_failure(lua_State *L, asy_rt *rt, const asy_job *j) {
   case ASY_JOB_BROKEN:
     asy_error_push(L, rt, ASY_BROKEN_EXECUTOR, "%s", broken_text(j->pool));
     break;
-  case ASY_JOB_LOST: push_lost(L, rt, j->detail); break;
+  case ASY_JOB_UNREADY:
+    push_lost(L, rt, j->detail, " before it was ready");
+    break;
+  case ASY_JOB_LOST: push_lost(L, rt, j->detail, ""); break;
   case ASY_JOB_UNSTARTED:
     asy_error_osof(L, rt, j->detail, "spawn", "path",
                    j->pool->settings.executable);

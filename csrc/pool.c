@@ -163,7 +163,9 @@ static void end_job(asy_pool *p, asy_worker *w, asy_job *j) {
   uv_mutex_lock(&p->mutex);
   j->state = ASY_JOB_ENDED;
   w->job = NULL;
-  if (j->outcome == ASY_JOB_BROKEN)
+  if (j->outcome == ASY_JOB_UNREADY)
+    p->unready = true;
+  if (j->outcome == ASY_JOB_BROKEN || j->outcome == ASY_JOB_UNREADY)
     p->broken = true;
   while (p->broken && !asy_list_empty(&p->queue)) {
     asy_job *other = queue_take(p);

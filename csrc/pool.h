@@ -44,7 +44,8 @@ typedef enum asy_outcome {
   ASY_JOB_FAILED,   /* 'got' has the error and a traceback or nil, or is NULL
                     ** for want of memory */
   ASY_JOB_BROKEN,   /* the pool's initializer has failed */
-  ASY_JOB_LOST,     /* the process that ran it has ended; 'detail' is how */
+  ASY_JOB_UNREADY,  /* the process has ended before it was ready for it, */
+  ASY_JOB_LOST,     /* or while it ran it; 'detail' is how */
   ASY_JOB_UNSTARTED /* no process could be started: 'detail', a libuv error */
 } asy_outcome;
 

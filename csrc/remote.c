@@ -187,10 +187,7 @@ static bool await_ready(asy_remote *r, asy_job *j) {
     j->detail = remote_kill(r);
     if (asy_worker_asked(&r->w) != ASY_ASKED_NOTHING)
       return false;
-    j->outcome = ASY_JOB_BROKEN;
-    uv_mutex_lock(&r->w.pool->mutex);
-    r->w.pool->unready = true;
-    uv_mutex_unlock(&r->w.pool->mutex);
+    j->outcome = ASY_JOB_UNREADY;
     return false;
   }
   if (frame == ASY_FRAME_READY)
