@@ -25,7 +25,9 @@ end
 local function print_result(kind, result)
   local trace = type(result.trace) == "table" and result.trace.traceback
   io.write("\n", kind, " ", place(result), "\n", result.name, "\n")
-  if result.message ~= nil or kind ~= "pending" then
+  if kind == "pending" then -- busted has put a position before the reason
+    io.write(result.message and describe(result):gsub("^%S-:%d+: ", "") .. "\n" or "")
+  else
     io.write(describe(result), "\n")
   end
   if trace and kind ~= "pending" then

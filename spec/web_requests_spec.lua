@@ -126,7 +126,7 @@ describe("web_requests.lua with a server not written here", function()
   it("runs in any directory", function()
     local here <const> = web_server.output "pwd"
     local line <const> = "cd / && LUA_PATH='%s' LUA_CPATH='%s' "
-      .. "%s %s/examples/web_requests.lua %s/one"
+      .. "%s %s/examples/web_requests.lua %s/one 2>&1"
     local path <const>, cpath <const> = web_server.paths()
     local lua <const> = os.getenv "ASYNCIO_TEST_LUA" or "lua5.4"
     has(web_server.output(line:format(path, cpath, lua, here, root)), "1 page, 1 B in ")
