@@ -60,6 +60,7 @@ static int drain_turns(lua_State *L) {
   uint64_t start = asy_loop_now();
   asy_pin_pushtable(L, loop->rt);
   lua_replace(L, ASY_PINS);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, loop->rt->msgh);
   for (int n = 1;; n++) {
     run_turn(L, loop);
     if (loop->stopping || loop->failed || n >= MAX_TURNS)
@@ -114,12 +115,13 @@ static void restore_turn(asy_loop *loop) {
 }
 
 
-static void drain_ready(asy_loop *loop) {
+/* Runs what is ready; false when nothing is. */
+static bool drain_ready(asy_loop *loop) {
   asy_rt *rt = loop->rt;
   asy_loop *outer;
   lua_State *L = loop->L != NULL ? loop->L : rt->L, *active = rt->active;
   if (!lua_checkstack(L, LUA_MINSTACK) || !begin_turn(loop))
-    return;
+    return false;
   outer = asy_loop_enter(L, loop);
   rt->active = L;
   do {
@@ -131,6 +133,7 @@ static void drain_ready(asy_loop *loop) {
   restore_turn(loop);
   rt->active = active;
   asy_loop_leave(L, rt, outer);
+  return true;
 }
 
 
@@ -138,7 +141,7 @@ static void engine_alarm(uv_timer_t *h);
 
 
 /* Sets the alarm to the wheel's next time. libuv counts in milliseconds of a
-** cached clock: the target is absolute, so a stale cache only costs a look. */
+** cached clock: the target is absolute, so a stale cache makes it no earlier. */
 static void engine_arm(asy_engine *e) {
   uint64_t next = asy_wheel_next(&e->wheel), target, now;
   if (next == e->armed)
@@ -173,7 +176,8 @@ static bool keeps_polling(asy_engine *e) {
 static void engine_drain(uv_prepare_t *h) {
   asy_engine *e = (asy_engine *)h->data;
   asy_loop *loop = e->loop;
-  drain_ready(loop);
+  if (drain_ready(loop)) /* the poll would be as much too long as that took */
+    uv_update_time(e->uv);
   engine_arm(e);
   if (asy_queue_empty(&loop->ready) && loop->kicked && !keeps_polling(e)) {
     loop->kicked = false;
