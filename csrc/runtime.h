@@ -118,6 +118,7 @@ typedef struct asy_rt {
   uint32_t garbage;           /* threads dropped since the collector was told */
   uint32_t garbage_limit;     /* how many are worth telling */
   uint8_t lazy;               /* not 0: the collector frees late (garbage.c) */
+  uint32_t living_limit;      /* of what lives, that is worth telling */
   bool contexts;              /* a context variable has been set */
   bool served;                /* a worker process': no Ctrl-C (serve.h) */
   bool over;                  /* the Lua state is closing: no new loops */

@@ -223,7 +223,7 @@ static void task_step(lua_State *L, asy_ready *e) {
   int nargs = 0, nres = 0, status;
   uint64_t start = t->fut.loop->debug ? asy_loop_now() : 0;
   if (asy_unlikely(co == NULL)) {
-    asy_garbage_check(L, rt);
+    asy_garbage_thread(L, rt);
     if (t->tflags & ASY_TASK_CANCEL) {
       cancel_start(L, t);
       return;
@@ -303,6 +303,7 @@ asy_task *asy_task_new(lua_State *L, asy_loop *loop, int nargs) {
   if (coro) /* the body is used up, the object stays for get_coro */
     t->tflags |= ASY_TASK_HASCORO;
   for (int i = 1 - coro; i <= nargs; i++) {
+  asy_garbage_task(L, rt);
     lua_pushvalue(L, body + i);
     lua_setiuservalue(L, -2, asy_task_values(t) + i + coro);
   }
