@@ -59,13 +59,23 @@ unsigned asy_task_uncancel(asy_task *t) {
 }
 
 
-void asy_task_pushcancelled(lua_State *L, asy_task *t) {
+/* Pushes the message and forgets it: the next cancellation has its own, or
+** none. */
+static void take_message(lua_State *L, asy_task *t) {
   asy_pin_push(L, t->fut.rt, t->fut.slot);
   if (asy_future_getextra(L, -1, "message") != LUA_TNIL) {
-    lua_pushnil(L); /* the next cancellation has its own, or none */
+    lua_pushnil(L);
     asy_future_setextra(L, -3, "message");
   }
   lua_remove(L, -2);
+}
+
+
+void asy_task_pushcancelled(lua_State *L, asy_task *t) {
+  if (asy_likely(!(t->fut.flags & ASY_EXTRAS)))
+    lua_pushnil(L);
+  else
+    take_message(L, t);
   asy_error_wrap(L, t->fut.rt, ASY_CANCELLED_ERROR);
 }
 

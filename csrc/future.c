@@ -40,6 +40,7 @@ asy_future *asy_checkfuture(lua_State *L, int arg) {
 /* {====== Extras ====== */
 
 void asy_future_extra(lua_State *L, int idx) {
+  asy_future *f = (asy_future *)lua_touserdata(L, idx);
   idx = lua_absindex(L, idx);
   if (lua_getiuservalue(L, idx, ASY_FUT_EXTRA) == LUA_TTABLE)
     return;
@@ -49,6 +50,7 @@ void asy_future_extra(lua_State *L, int idx) {
   lua_setfield(L, -2, "loop");
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, idx, ASY_FUT_EXTRA);
+  f->flags |= ASY_EXTRAS;
 }
 
 
@@ -145,9 +147,12 @@ bool asy_future_cancel(asy_future *f) {
 }
 
 
-/* Whether the future at 'idx' was cancelled with a message before. */
-static bool has_message(lua_State *L, int idx) {
-  bool has = asy_future_getextra(L, idx, "message") != LUA_TNIL;
+/* Whether the future 'f' at 'idx' was cancelled with a message before. */
+static bool has_message(lua_State *L, const asy_future *f, int idx) {
+  bool has;
+  if (!(f->flags & ASY_EXTRAS))
+    return false;
+  has = asy_future_getextra(L, idx, "message") != LUA_TNIL;
   lua_pop(L, 1);
   return has;
 }
@@ -156,7 +161,7 @@ static bool has_message(lua_State *L, int idx) {
 bool asy_future_cancelwith(lua_State *L, asy_future *f, int idx, int msg) {
   if (f->state != ASY_PENDING)
     return false;
-  if (!lua_isnoneornil(L, msg) || has_message(L, idx)) {
+  if (!lua_isnoneornil(L, msg) || has_message(L, f, idx)) {
     lua_pushvalue(L, msg);
     asy_future_setextra(L, idx, "message");
   }

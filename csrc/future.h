@@ -23,6 +23,7 @@ typedef enum asy_state {
 #define ASY_MARKED 16   /* scratch of whoever looks for duplicates */
 #define ASY_LEFT 32     /* a task that others may point to for ever */
 #define ASY_KEPT 64     /* a task of a group: it stays pinned when it ends */
+#define ASY_EXTRAS 128  /* it has a table of extras */
 
 struct asy_future;
 

@@ -270,28 +270,34 @@ lua_Integer asy_wait_length(lua_State *L, int arg) {
 }
 
 
-int asy_wait_children(lua_State *L, asy_rt *rt, int arg, int list, int src,
-                      lua_Integer n) {
+asy_future **asy_wait_block(lua_State *L, lua_Integer n) {
+  return (asy_future **)lua_newuserdatauv(
+      L, (size_t)n * sizeof(asy_future *) + 1, 0);
+}
+
+
+void asy_wait_children(lua_State *L, asy_rt *rt, int arg, int list,
+                       asy_future **futures, int src, lua_Integer n) {
   bool all_futures = true;
   for (lua_Integer i = 1; i <= n; i++) {
     lua_geti(L, src, i);
-    if (asy_tofuture(L, rt, -1) == NULL) {
+    futures[i - 1] = asy_tofuture(L, rt, -1);
+    if (asy_unlikely(futures[i - 1] == NULL)) {
       all_futures = false;
       if (!asy_await_is(L, rt, -1)) {
         lua_pushfstring(L, "awaitable expected at [%I], got %s", (LUAI_UACINT)i,
                         luaL_typename(L, -1));
-        return luaL_argerror(L, arg, lua_tostring(L, -1));
+        luaL_argerror(L, arg, lua_tostring(L, -1));
       }
     }
     lua_rawseti(L, list, i);
   }
   if (all_futures)
-    return 0;
+    return;
   lua_newtable(L);
   for (lua_Integer i = 1; i <= n; i++)
-    ensure_child(L, rt, list, lua_gettop(L), i);
+    futures[i - 1] = ensure_child(L, rt, list, lua_gettop(L), i);
   lua_pop(L, 1);
-  return 0;
 }
 
 
@@ -310,28 +316,21 @@ static uint32_t drop_duplicates(asy_future **futures, lua_Integer n) {
 }
 
 
-asy_future **asy_wait_unique(lua_State *L, int list, lua_Integer n,
-                             const char *fname, uint32_t *count) {
-  asy_future **futures =
-      (asy_future **)lua_newuserdatauv(L, (size_t)n * sizeof(*futures) + 1, 0);
-  for (lua_Integer i = 0; i < n; i++) {
-    lua_rawgeti(L, list, i + 1);
-    futures[i] = (asy_future *)lua_touserdata(L, -1);
-    lua_pop(L, 1);
-    if (futures[i]->loop != futures[0]->loop)
+uint32_t asy_wait_unique(lua_State *L, asy_future **futures, lua_Integer n,
+                         const char *fname) {
+  for (lua_Integer i = 1; i < n; i++)
+    if (asy_unlikely(futures[i]->loop != futures[0]->loop))
       asy_error_raise(L, ASY_RUNTIME_ERROR,
                       "%s: the futures belong to different event loops", fname);
-  }
-  *count = drop_duplicates(futures, n);
-  return futures;
+  return drop_duplicates(futures, n);
 }
 
 
-/* Makes the gather of the 'n' futures in the list at 'list', and starts to
-** watch them. */
-static asy_gather *gather_new(lua_State *L, int list, lua_Integer n) {
-  uint32_t count;
-  asy_future **futures = asy_wait_unique(L, list, n, "gather", &count);
+/* Makes the gather of the 'n' futures in the list at 'list', which the block
+** holds, too. */
+static asy_gather *gather_new(lua_State *L, int list, asy_future **futures,
+                              lua_Integer n) {
+  uint32_t count = asy_wait_unique(L, futures, n, "gather");
   asy_loop *loop =
       count > 0 ? futures[0]->loop : (asy_loop *)lua_touserdata(L, 1);
   asy_gather *g = (asy_gather *)asy_future_new(
@@ -382,6 +381,7 @@ static int gather(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   bool as_list = is_list(L, rt), return_exceptions = false;
   lua_Integer n = lua_gettop(L);
+  asy_future **futures;
   asy_gather *g;
   if (as_list) {
     lua_settop(L, 2);
@@ -401,8 +401,9 @@ static int gather(lua_State *L) {
   asy_loop_get(L, rt);
   lua_insert(L, 1); /* loop, source */
   lua_createtable(L, (int)n, 0);
-  asy_wait_children(L, rt, 1, 3, 2, n);
-  g = gather_new(L, 3, n);
+  futures = asy_wait_block(L, n);
+  asy_wait_children(L, rt, 1, 3, futures, 2, n);
+  g = gather_new(L, 3, futures, n);
   g->as_list = as_list;
   g->return_exceptions = return_exceptions;
   gather_start(g);

@@ -24,16 +24,21 @@ uint32_t asy_pin(lua_State *L, asy_rt *rt, int idx) {
 }
 
 
-void asy_unpin(lua_State *L, asy_rt *rt, uint32_t *slot) {
-  if (*slot == 0)
-    return;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->pins);
+void asy_unpin_from(lua_State *L, asy_rt *rt, int pins, uint32_t *slot) {
   lua_pushinteger(L, rt->free_slot);
-  lua_rawseti(L, -2, *slot);
-  lua_pop(L, 1);
+  lua_rawseti(L, pins, *slot);
   rt->free_slot = *slot;
   rt->pinned--;
   *slot = 0;
+}
+
+
+void asy_unpin(lua_State *L, asy_rt *rt, uint32_t *slot) {
+  if (*slot == 0)
+    return;
+  asy_pin_pushtable(L, rt);
+  asy_unpin_from(L, rt, lua_gettop(L), slot);
+  lua_pop(L, 1);
 }
 
 

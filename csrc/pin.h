@@ -15,6 +15,9 @@ uint32_t asy_pin(lua_State *L, asy_rt *rt, int idx);
 ** Never raises. */
 void asy_unpin(lua_State *L, asy_rt *rt, uint32_t *slot);
 
+/* The same where the table of all is at 'pins'. */
+void asy_unpin_from(lua_State *L, asy_rt *rt, int pins, uint32_t *slot);
+
 /* Pushes the slot's value. Never raises when the stack has room. */
 void asy_pin_push(lua_State *L, asy_rt *rt, uint32_t slot);
 

@@ -11,12 +11,14 @@
 
 struct asy_ready;
 
-/* Index of the table of pinned values (pin.h) where an entry runs. */
+/* Where an entry runs: indices of the table of pinned values (pin.h), and of the
+** message handler of tasks. */
 #define ASY_PINS 1
+#define ASY_MSGH 2
 
 typedef struct asy_ready_ops {
-  /* Runs the entry, which is no longer queued. The table of pinned values is
-  ** at ASY_PINS. May raise. */
+  /* Runs the entry, which is no longer queued. At ASY_PINS and ASY_MSGH is
+  ** what these say. May raise. */
   void (*run)(lua_State *L, struct asy_ready *e);
   /* Told that 'run' raised the value on the top, which it pops. May raise. */
   void (*fail)(lua_State *L, struct asy_ready *e);

@@ -107,7 +107,8 @@ typedef struct asy_rt {
   struct asy_loop *running;   /* the loop that is inside uv_run, or NULL */
   struct asy_task *task;      /* the task whose code runs now, or NULL */
   lua_State *volatile active; /* the thread that runs Lua under the loop */
-  int pins;                   /* reference of the table of pinned values */
+  int pins;                   /* reference of the table of pinned values, */
+  int msgh;                   /* and of the message handler of tasks */
   uint32_t free_slot;         /* first free slot there, 0 when none is */
   uint32_t slots;             /* slots there, free ones included */
   uint32_t pinned;            /* values pinned now */
@@ -117,8 +118,8 @@ typedef struct asy_rt {
   uint32_t threads;           /* of unfinished tasks */
   uint32_t garbage;           /* threads dropped since the collector was told */
   uint32_t garbage_limit;     /* how many are worth telling */
-  uint8_t lazy;               /* not 0: the collector frees late (garbage.c) */
   uint32_t living_limit;      /* of what lives, that is worth telling */
+  uint8_t lazy;               /* not 0: the collector frees late (garbage.c) */
   bool contexts;              /* a context variable has been set */
   bool served;                /* a worker process': no Ctrl-C (serve.h) */
   bool over;                  /* the Lua state is closing: no new loops */

@@ -31,7 +31,9 @@ static int body_done(lua_State *co, int status, lua_KContext ctx) {
   (void)ctx;
   if (asy_likely(status == LUA_OK || status == LUA_YIELD))
     return lua_gettop(co) - 1;
-  t = asy_task_of(co, asy_rt_of(co));
+  lua_getupvalue(co, 1, 1); /* of the handler: the runtime */
+  t = asy_task_of(co, (asy_rt *)lua_touserdata(co, -1));
+  lua_pop(co, 1);
   if (t != NULL)
     t->tflags |= ASY_TASK_BODYFAILED;
   return 1;
@@ -47,24 +49,27 @@ static int body_main(lua_State *co) {
 }
 
 
-/* The task at 'idx' outlives its body: it must not keep the arguments. */
-static void drop_arguments(lua_State *L, const asy_task *t, int idx) {
-  for (int i = 1; i <= t->nargs; i++) {
-    lua_pushnil(L);
-    lua_setiuservalue(L, idx, asy_task_values(t) + i);
-  }
+static void drop_value(lua_State *L, int idx, int n) {
+  lua_pushnil(L);
+  lua_setiuservalue(L, idx, n);
 }
 
 
-/* Pushes the function and its arguments of the task at 'idx'; returns how many
-** values these are. */
+/* Pushes the function and its arguments of the task at 'idx', which keeps none
+** of these; returns how many values these are. */
 static int push_body(lua_State *L, asy_task *t, int idx) {
-  if (lua_getiuservalue(L, idx, ASY_FUT_VALUE) == LUA_TUSERDATA)
-    return asy_coroutine_start(L, -1);
+  if (lua_getiuservalue(L, idx, ASY_FUT_VALUE) == LUA_TUSERDATA) {
+    int n = asy_coroutine_start(L, -1);
+    lua_remove(L, -1 - n);
+    return n;
+  }
   if (asy_unlikely(t->nargs > FEW_ARGS))
     luaL_checkstack(L, t->nargs + LUA_MINSTACK, "too many arguments");
-  for (int i = 1; i <= t->nargs; i++)
-    lua_getiuservalue(L, idx, asy_task_values(t) + i);
+  for (int i = 1; i <= t->nargs; i++) {
+    int n = asy_task_values(t) + i;
+    if (lua_getiuservalue(L, idx, n) >= LUA_TSTRING)
+      drop_value(L, idx, n);
+  }
   return 1 + t->nargs;
 }
 
@@ -74,15 +79,14 @@ static lua_State *task_start(lua_State *L, asy_task *t, int *nargs) {
   int task = lua_gettop(L) + 1, n;
   lua_State *co;
   lua_rawgeti(L, ASY_PINS, t->fut.slot);
+  lua_pushvalue(L, ASY_MSGH);
   n = push_body(L, t, task);
   co = lua_newthread(L);
   lua_setiuservalue(L, task, ASY_FUT_VALUE);
   lua_pushcfunction(co, body_main);
-  lua_pushcfunction(co, asy_task_msgh);
   if (asy_unlikely(n > FEW_ARGS) && !lua_checkstack(co, n + LUA_MINSTACK))
     luaL_error(L, "stack overflow (too many arguments)");
-  lua_xmove(L, co, n);
-  drop_arguments(L, t, task);
+  lua_xmove(L, co, 1 + n);
   lua_settop(L, task - 1);
   *nargs = 1 + n;
   t->co = co;
@@ -95,8 +99,13 @@ static lua_State *task_start(lua_State *L, asy_task *t, int *nargs) {
 
 /* {====== Steps ====== */
 
+static bool stays_pinned(const asy_task *t) {
+  return asy_unlikely(t->fut.flags & (ASY_KEPT | ASY_LEFT));
+}
+
+
 static void task_unpin(lua_State *L, asy_task *t) {
-  if (asy_likely(!(t->fut.flags & (ASY_KEPT | ASY_LEFT))))
+  if (!stays_pinned(t))
     asy_unpin(L, t->fut.rt, &t->fut.slot);
 }
 
@@ -108,12 +117,13 @@ static void drop_thread(asy_task *t) {
 }
 
 
-/* The task ended: nothing points to it any more but what the user holds, or
-** who keeps it. */
+/* The task ended where entries run: nothing points to it any more but what the
+** user holds, or who keeps it. */
 static void task_release(lua_State *L, asy_task *t) {
   drop_thread(t);
   t->fut.loop->tasks--;
-  task_unpin(L, t);
+  if (!stays_pinned(t))
+    asy_unpin_from(L, t->fut.rt, ASY_PINS, &t->fut.slot);
 }
 
 
@@ -206,7 +216,8 @@ static void cancel_start(lua_State *L, asy_task *t) {
     asy_coroutine_close(L, -1);
     lua_pop(L, 1);
   }
-  drop_arguments(L, t, base + 1);
+  for (int i = 1; i <= t->nargs; i++)
+    drop_value(L, base + 1, asy_task_values(t) + i);
   lua_pushnil(L);
   lua_setiuservalue(L, -2, ASY_FUT_VALUE);
   task_release(L, t);
@@ -260,7 +271,9 @@ static void task_stepfailed(lua_State *L, asy_ready *e) {
   asy_timeout_dropall(t);
   asy_pin_push(L, t->fut.rt, t->fut.slot);
   lua_pushvalue(L, err);
-  task_release(L, t);
+  drop_thread(t);
+  t->fut.loop->tasks--;
+  task_unpin(L, t);
   asy_future_seterror(L, err + 1);
   lua_settop(L, err - 1);
 }
@@ -293,6 +306,7 @@ asy_task *asy_task_new(lua_State *L, asy_loop *loop, int nargs) {
     luaL_error(L, "too many arguments to a task (more than %d)",
                ASY_TASK_MAXARGS);
   asy_loop_checkopen(L, loop);
+  asy_garbage_task(L, rt);
   t = (asy_task *)asy_future_new(L, loop, ASY_TASK, sizeof(asy_task),
                                  ASY_FUT_VALUES + contexts + nargs + coro);
   asy_list_init(&t->scopes);
@@ -303,7 +317,6 @@ asy_task *asy_task_new(lua_State *L, asy_loop *loop, int nargs) {
   if (coro) /* the body is used up, the object stays for get_coro */
     t->tflags |= ASY_TASK_HASCORO;
   for (int i = 1 - coro; i <= nargs; i++) {
-  asy_garbage_task(L, rt);
     lua_pushvalue(L, body + i);
     lua_setiuservalue(L, -2, asy_task_values(t) + i + coro);
   }
@@ -325,9 +338,9 @@ asy_task *asy_task_new(lua_State *L, asy_loop *loop, int nargs) {
 /* }====== */
 
 
-/* Arguments: the pins, the entry. */
+/* Arguments: those of an entry, and that. */
 static int step_protected(lua_State *L) {
-  task_step(L, (asy_ready *)lua_touserdata(L, 2));
+  task_step(L, (asy_ready *)lua_touserdata(L, 3));
   return 0;
 }
 
@@ -356,8 +369,9 @@ void asy_task_eager(lua_State *L, int idx) {
   }
   lua_pushcfunction(L, step_protected);
   asy_pin_pushtable(L, loop->rt);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, loop->rt->msgh);
   lua_pushlightuserdata(L, &t->ready);
-  if (lua_pcall(L, 2, 0, 0) != LUA_OK)
+  if (lua_pcall(L, 3, 0, 0) != LUA_OK)
     task_stepfailed(L, &t->ready);
 }
 

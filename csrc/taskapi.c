@@ -429,6 +429,9 @@ void asy_task_open(lua_State *L) {
   asy_rt *rt = asy_rt_of(L);
   asy_newmeta(L, ASY_TASK, "asyncio.Task", methods, meta, ASY_FUTURE);
   lua_pop(L, 1);
+  asy_rt_open(L);
+  lua_pushcclosure(L, asy_task_msgh, 1);
+  rt->msgh = luaL_ref(L, LUA_REGISTRYINDEX);
   asy_setfuncs(L, funcs);
   lua_rawgeti(L, LUA_REGISTRYINDEX, rt->meta[ASY_LOOP]);
   lua_getfield(L, -1, "__methods");

@@ -99,9 +99,13 @@ int asy_task_rethrow(lua_State *L, asy_rt *rt) {
 }
 
 
+/* As a handler of tasks it is a closure with the runtime. */
 int asy_task_msgh(lua_State *L) {
-  asy_rt *rt = asy_rt_of(L);
-  asy_task *t = rt->task;
+  asy_rt *rt = asy_rt_up(L);
+  asy_task *t;
+  if (rt == NULL)
+    rt = asy_rt_of(L);
+  t = rt->task;
   lua_settop(L, 1);
   asy_error_nonil(L);
   if (t == NULL || asy_error_is(L, rt, 1, ASY_CANCELLED_ERROR))

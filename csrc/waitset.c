@@ -92,12 +92,13 @@ static asy_watches *watches_new(lua_State *L, asy_waitset *set, bool inside,
 }
 
 
-/* Pushes a new set of the futures in the list at 'list', each once; they are
-** on one loop, or it is a RuntimeError. 'inside' says where the watches lie. */
-static asy_waitset *set_new(lua_State *L, asy_rt *rt, int list, lua_Integer n,
-                            bool inside, const char *fname) {
-  uint32_t count;
-  asy_future **futures = asy_wait_unique(L, list, n, fname, &count);
+/* Puts a new set in the place of the block on the top: of the futures there,
+** which are those of the list at 'list', each once; they are on one loop, or it is a RuntimeError. 'inside' says
+** where the watches lie. */
+static asy_waitset *set_new(lua_State *L, asy_rt *rt, int list,
+                            asy_future **futures, lua_Integer n, bool inside,
+                            const char *fname) {
+  uint32_t count = asy_wait_unique(L, futures, n, fname);
   size_t size = sizeof(asy_watches) + count * sizeof(asy_member);
   asy_waitset *set = (asy_waitset *)asy_new(
       L, rt, ASY_WAITSET, sizeof(*set) + (inside ? size : 0), 1);
@@ -248,23 +249,25 @@ static int wait_park(lua_State *L, asy_task *t, asy_waitset *set, bool timed,
 }
 
 
-/* Replaces the list at 1 by a copy; its elements must be futures. */
-static lua_Integer copy_futures(lua_State *L, asy_rt *rt) {
-  lua_Integer n;
-  n = asy_wait_length(L, 1);
-  luaL_argcheck(L, n > 0, 1, "the list is empty");
+/* Replaces the list at 1 by a copy, whose elements must be futures, and what is
+** at 2 by a block of these. */
+static asy_future **copy_futures(lua_State *L, asy_rt *rt, lua_Integer n) {
+  asy_future **futures;
+  lua_settop(L, 1);
+  futures = asy_wait_block(L, n);
   lua_createtable(L, (int)n, 0);
   for (lua_Integer i = 1; i <= n; i++) {
     lua_geti(L, 1, i);
-    if (asy_tofuture(L, rt, -1) == NULL) {
+    futures[i - 1] = asy_tofuture(L, rt, -1);
+    if (futures[i - 1] == NULL) {
       lua_pushfstring(L, "task or future expected at [%I], got %s",
                       (LUAI_UACINT)i, luaL_typename(L, -1));
-      return luaL_argerror(L, 1, lua_tostring(L, -1));
+      luaL_argerror(L, 1, lua_tostring(L, -1));
     }
     lua_rawseti(L, -2, i);
   }
   lua_replace(L, 1);
-  return n;
+  return futures;
 }
 
 
@@ -294,15 +297,17 @@ static int wait_(lua_State *L) {
   bool timed;
   wait_until until;
   lua_Integer n;
+  asy_future **futures;
   asy_waitset *set;
   asy_task *t;
   lua_settop(L, 2);
   asy_options_check(L, 2, names);
   timed = get_timeout(L, 2, &timeout);
   until = get_until(L);
-  n = copy_futures(L, rt);
-  lua_settop(L, 1);
-  set = set_new(L, rt, 1, n, true, "wait");
+  n = asy_wait_length(L, 1);
+  luaL_argcheck(L, n > 0, 1, "the list is empty");
+  futures = copy_futures(L, rt, n);
+  set = set_new(L, rt, 1, futures, n, true, "wait");
   lua_replace(L, 1);
   set->until = (uint8_t)until;
   if (is_over(set))
@@ -450,6 +455,7 @@ static int as_completed(lua_State *L) {
   static const char *const names[] = {"timeout", NULL};
   asy_rt *rt = asy_rt_up(L);
   lua_Number timeout = 0;
+  asy_future **futures;
   asy_waitset *set;
   lua_Integer n;
   bool timed;
@@ -462,8 +468,9 @@ static int as_completed(lua_State *L) {
   lua_replace(L, 2);
   lua_insert(L, 1); /* loop, source */
   lua_createtable(L, (int)n, 0);
-  asy_wait_children(L, rt, 1, 3, 2, n);
-  set = set_new(L, rt, 3, n, false, "as_completed");
+  futures = asy_wait_block(L, n);
+  asy_wait_children(L, rt, 1, 3, futures, 2, n);
+  set = set_new(L, rt, 3, futures, n, false, "as_completed");
   if (set->loop != NULL)
     asy_loop_checkopen(L, set->loop);
   lua_pushvalue(L, lua_upvalueindex(1));
