@@ -45,6 +45,16 @@
 #define asy_gcforgive(L, kib) ((void)(L), (void)(kib))
 #endif
 
+/* Whether the system tells what happens in a directory by name, but only in that
+** one; and the number of a watch there, which is that of the directory. */
+#if defined(__linux__)
+#define ASY_WATCHES_TREES 1
+#define asy_watch_number(uv) ((uv)->wd)
+#else
+#define ASY_WATCHES_TREES 0
+#define asy_watch_number(uv) ((void)(uv), 0)
+#endif
+
 #if LUA_VERSION_RELEASE_NUM >= 50406
 #define asy_closethread(L, from) lua_closethread(L, from)
 #else

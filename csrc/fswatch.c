@@ -1,5 +1,5 @@
 /*
-** watch(path, options): a FileWatcher, an iterator that suspends and gives what
+** fs.watch: a FileWatcher, an iterator that suspends and gives what
 ** happened to a file or in a directory. Between two turns of a loop events are
 ** queued, each once for a name, and up to a limit.
 */
@@ -7,13 +7,9 @@
 #include <string.h>
 
 #include "error.h"
-#include "fs.h"
-#include "handle.h"
-#include "options.h"
+#include "fswatch.h"
 #include "stream.h"
 #include "weak.h"
-
-#define LIMIT 1024 /* events that are queued */
 
 typedef struct fs_event {
   asy_list link;
@@ -21,33 +17,14 @@ typedef struct fs_event {
   char name[];
 } fs_event;
 
-typedef struct asy_watcher {
-  asy_rt *rt;
-  uint8_t kind;
-  uint32_t self; /* its number (weak.h) */
-  bool overflow; /* events were lost after those in the queue */
-  int error;     /* a libuv code, for after these, or 0 */
-  asy_loop *loop;
-  struct fs_watch *watch; /* NULL once closed */
-  size_t count, limit;    /* of events */
-  unsigned removed;       /* how often some were taken out of the queue */
-  asy_list events;
-  asy_list waiters; /* tasks */
-} asy_watcher;
-
 /* User values of a watcher. */
 #define WATCHER_LOOP 1
 #define WATCHER_PATH 2
 
-typedef struct fs_watch {
-  asy_handle h;
-  uint32_t owner; /* number of the watcher */
-} fs_watch;
-
 
 /* The watcher, or NULL when it is collected. */
-static asy_watcher *owner_of(const fs_watch *watch) {
-  return (asy_watcher *)asy_weak_get(watch->h.loop->rt, watch->owner);
+static asy_watcher *owner_of(const asy_watch_dir *d) {
+  return (asy_watcher *)asy_weak_get(d->h.loop->rt, d->owner);
 }
 
 
@@ -79,7 +56,7 @@ static bool is_queued(const asy_watcher *w, const char *name, bool renamed) {
 }
 
 
-static void add_event(asy_watcher *w, const char *name, bool renamed) {
+void asy_watch_event(asy_watcher *w, const char *name, bool renamed) {
   size_t size = strlen(name) + 1;
   fs_event *e;
   if (w->overflow || is_queued(w, name, renamed))
@@ -99,15 +76,19 @@ static void add_event(asy_watcher *w, const char *name, bool renamed) {
 
 static void watch_event(uv_fs_event_t *uv, const char *name, int events,
                         int status) {
-  asy_watcher *w = owner_of((fs_watch *)uv->data);
-  if (w == NULL) {
+  asy_watch_dir *d = (asy_watch_dir *)uv->data;
+  asy_watcher *w = owner_of(d);
+  bool renamed = (events & UV_RENAME) != 0;
+  if (w == NULL || w->root == NULL) {
     uv_fs_event_stop(uv);
     return;
   }
   if (status < 0)
     w->error = status;
+  else if (w->tree && name != NULL)
+    asy_watch_tree(w, d, name, renamed);
   else
-    add_event(w, name != NULL ? name : "", (events & UV_RENAME) != 0);
+    asy_watch_event(w, name != NULL ? name : "", renamed);
   if (has_events(w))
     asy_waitq_wake(&w->waiters);
 }
@@ -158,48 +139,50 @@ static bool take_event(lua_State *L, asy_watcher *w) {
 /* }====== */
 
 
-/* {====== The handle ====== */
+/* {====== The handles ====== */
 
+/* Those below a directory close, too, but perhaps later. */
 static void watch_detach(asy_handle *h) {
-  asy_watcher *w = owner_of((fs_watch *)h);
-  if (w == NULL)
+  asy_watch_dir *d = (asy_watch_dir *)h;
+  asy_watcher *w = owner_of(d);
+  asy_list_remove(&d->link);
+  while (!asy_list_empty(&d->children)) {
+    asy_watch_dir *child = asy_of(d->children.next, asy_watch_dir, link);
+    asy_list_remove(&child->link);
+    child->parent = NULL;
+  }
+  if (w == NULL || w->root != d)
     return;
-  w->watch = NULL;
+  w->root = NULL;
   asy_waitq_wakeall(&w->waiters);
 }
 
 
-/* Whether the system itself looks below a directory. */
-static bool can_recurse(void) {
-#if defined(__APPLE__) || defined(_WIN32)
-  return true;
-#else
-  return false;
-#endif
-}
-
-
-/* Returns 0 or a libuv error. */
-static int watch_open(asy_watcher *w, const char *path, bool recursive) {
-  fs_watch *watch;
-  int err;
-  if (recursive && !can_recurse())
-    return UV_ENOSYS;
-  watch = (fs_watch *)asy_handle_new(w->loop, sizeof(fs_watch));
-  if (watch == NULL)
-    return UV_ENOMEM;
-  watch->h.detach = watch_detach;
-  watch->owner = w->self;
-  w->watch = watch;
-  err = uv_fs_event_init(w->loop->engine->uv, &watch->h.uv.fs_event);
-  if (err == 0) {
-    asy_handle_opened(&watch->h);
-    err = uv_fs_event_start(&watch->h.uv.fs_event, watch_event, path,
-                            recursive ? UV_FS_EVENT_RECURSIVE : 0);
+asy_watch_dir *asy_watch_open(asy_watcher *w, asy_watch_dir *parent,
+                              const char *name, const char *path,
+                              unsigned flags, int *err) {
+  size_t size = strlen(name) + 1;
+  asy_watch_dir *d =
+      (asy_watch_dir *)asy_handle_new(w->loop, sizeof(asy_watch_dir) + size);
+  *err = UV_ENOMEM;
+  if (d == NULL)
+    return NULL;
+  memcpy(d->name, name, size);
+  asy_list_init(&d->children);
+  d->h.detach = watch_detach;
+  d->owner = w->self;
+  d->parent = parent;
+  if (parent != NULL)
+    asy_list_append(&parent->children, &d->link);
+  *err = uv_fs_event_init(w->loop->engine->uv, &d->h.uv.fs_event);
+  if (*err == 0) {
+    asy_handle_opened(&d->h);
+    *err = uv_fs_event_start(&d->h.uv.fs_event, watch_event, path, flags);
   }
-  if (err != 0)
-    asy_handle_close(&watch->h);
-  return err;
+  if (*err == 0)
+    return d;
+  asy_handle_close(&d->h);
+  return NULL;
 }
 
 /* }====== */
@@ -225,12 +208,12 @@ static int next_woken(lua_State *L, int status, lua_KContext ctx) {
       asy_waitq_wake(&w->waiters);
     asy_waitq_woken(L, t);
   }
-  while (w->watch != NULL && has_events(w)) {
+  while (w->root != NULL && has_events(w)) {
     if (take_event(L, w))
       return 1;
     lua_settop(L, 1);
   }
-  if (w->watch == NULL)
+  if (w->root == NULL)
     return 0;
   t = asy_task_hereon(L, w->loop, "watcher", "watch");
   return asy_waitq_wait(L, t, &w->waiters, &event_wait, w, 0, next_woken);
@@ -248,8 +231,8 @@ static int watcher_call(lua_State *L) {
 /* watcher:close() */
 static int watcher_close(lua_State *L) {
   asy_watcher *w = check_watcher(L);
-  if (w->watch != NULL)
-    asy_handle_close(&w->watch->h);
+  if (w->root != NULL)
+    asy_watch_close(w->root);
   drop_all(w);
   return 0;
 }
@@ -267,53 +250,63 @@ static int watcher_tostring(lua_State *L) {
   asy_watcher *w = check_watcher(L);
   lua_getiuservalue(L, 1, WATCHER_PATH);
   lua_pushfstring(L, "<FileWatcher %s '%s'>",
-                  w->watch != NULL ? "open" : "closed", lua_tostring(L, -1));
+                  w->root != NULL ? "open" : "closed", lua_tostring(L, -1));
   return 1;
 }
 
 
-/* The limit in the options at 'idx', a table or nil. */
-static size_t get_limit(lua_State *L, int idx) {
-  lua_Integer limit = LIMIT;
-  if (!lua_isnil(L, idx) && lua_getfield(L, idx, "limit") != LUA_TNIL) {
-    limit = lua_tointeger(L, -1);
-    luaL_argcheck(L, limit > 0 && limit <= INT32_MAX, idx,
-                  "field 'limit' must be a positive integer");
-  }
-  return (size_t)limit;
+/* Whether the system itself looks below a directory. */
+static bool can_recurse(void) {
+#if defined(__APPLE__) || defined(_WIN32)
+  return true;
+#else
+  return false;
+#endif
 }
 
 
-/* watch(path, options): what a generic for needs; the watcher is the iterator
-** and the closing value */
-static int fs_watch_path(lua_State *L) {
-  static const char *const names[] = {"recursive", "limit", NULL};
-  const char *path = asy_fs_checkpath(L, 1);
-  asy_loop *loop;
-  asy_watcher *w;
-  size_t limit;
-  int err;
-  lua_settop(L, 2);
-  asy_options_check(L, 2, names);
-  limit = get_limit(L, 2);
-  loop = asy_stream_loop(L, "watch");
-  w = (asy_watcher *)asy_new(L, loop->rt, ASY_WATCHER, sizeof(*w), 2);
+/* watch(path, limit, recursive, root): what a generic for needs; the watcher is
+** the iterator and the closing value. 'root' is the absolute path if there is
+** to be a handle for each directory; 'recursive' leaves it to the system. */
+static int fs_watch(lua_State *L) {
+  const char *path = lua_tostring(L, 1), *root = lua_tostring(L, 4);
+  unsigned flags = lua_toboolean(L, 3) ? UV_FS_EVENT_RECURSIVE : 0;
+  asy_loop *loop = asy_stream_loop(L, "watch");
+  asy_watcher *w =
+      (asy_watcher *)asy_new(L, loop->rt, ASY_WATCHER, sizeof(*w), 2);
+  int err = flags != 0 && !can_recurse() ? UV_ENOSYS : 0;
   asy_list_init(&w->events);
   asy_list_init(&w->waiters);
   w->self = asy_weak_new(L, loop->rt, -1);
-  w->limit = limit;
+  w->limit = (size_t)lua_tointeger(L, 2);
+  w->tree = root != NULL;
   w->loop = loop;
   asy_loop_push(L, loop);
   lua_setiuservalue(L, -2, WATCHER_LOOP);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, WATCHER_PATH);
-  err = watch_open(w, path, asy_optflag(L, 2, "recursive", false));
+  if (err == 0)
+    w->root = asy_watch_open(w, NULL, w->tree ? root : "", path, flags, &err);
   if (err != 0)
     return asy_fs_raise(L, loop->rt, err, "watch", 1, 0);
   lua_pushnil(L);
   lua_pushnil(L);
   lua_pushvalue(L, -3);
   return 4;
+}
+
+
+/* watch_below(watcher, name): watches a directory below the root, too; false if
+** it is watched, has gone, or may not be looked into */
+static int fs_watch_below(lua_State *L) {
+  asy_watcher *w = check_watcher(L);
+  int err = asy_watch_add(w, luaL_checkstring(L, 2));
+  if (err != 0 && err != UV_EEXIST && !asy_watch_mayskip(err)) {
+    lua_getiuservalue(L, 1, WATCHER_PATH);
+    return asy_fs_raise(L, w->rt, err, "watch", lua_gettop(L), 0);
+  }
+  lua_pushboolean(L, err == 0);
+  return 1;
 }
 
 
@@ -326,10 +319,16 @@ void asy_fswatch_open(lua_State *L) {
       {"__tostring", watcher_tostring},
       {NULL, NULL},
   };
-  static const luaL_Reg funcs[] = {{"watch", fs_watch_path}, {NULL, NULL}};
+  static const luaL_Reg funcs[] = {
+      {"watch", fs_watch},
+      {"watch_below", fs_watch_below},
+      {NULL, NULL},
+  };
   asy_newmeta(L, ASY_WATCHER, "asyncio.FileWatcher", methods, meta, 0);
   lua_pop(L, 1);
   asy_setfuncs(L, funcs);
+  lua_pushboolean(L, ASY_WATCHES_TREES);
+  lua_setfield(L, -2, "watches_trees");
 }
 
 /* }====== */

@@ -65,6 +65,7 @@ build = {
         "csrc/filestream.c",
         "csrc/fscall.c",
         "csrc/fsreq.c",
+        "csrc/fstree.c",
         "csrc/fswatch.c",
         "csrc/future.c",
         "csrc/garbage.c",

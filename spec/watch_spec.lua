@@ -3,41 +3,13 @@
 local asyncio = require "asyncio"
 local helper = require "spec.helper"
 local streams = require "spec.streams"
+local watching = require "spec.watching"
 
 local ait <const>, raises <const> = helper.ait, helper.raises
 local fs <const> = asyncio.fs
 
--- A directory that is removed at the end of a scope.
-local function directory()
-  local path <const> = fs.mkdtemp "/tmp/watch-XXXXXX"
-  return path,
-    setmetatable({}, {
-      __close = function()
-        os.execute("rm -rf " .. path)
-      end,
-    })
-end
-
-local function touch(path)
-  local file <close> = assert(io.open(path, "a"))
-  file:write "x"
-end
-
-local function take(watcher)
-  return watcher()
-end
-
--- What comes, up to the first event of that name, as a list of "type name".
-local function events_until(watcher, name)
-  local list = {}
-  for event in watcher do
-    list[#list + 1] = event.type .. " " .. tostring(event.filename)
-    if tostring(event.filename) == name then
-      break
-    end
-  end
-  return list
-end
+local directory <const>, touch <const> = watching.directory, watching.touch
+local take <const>, events_until <const> = watching.take, watching.events_until
 
 describe("watch", function()
   ait("gives what happens in a directory, in order", function()
@@ -157,15 +129,6 @@ describe("watch", function()
     raises("bad argument #2.*'limit'", fs.watch, ".", { limit = "x" })
     raises("bad argument #1", asyncio.FileWatcher.close)
     raises("made by the library only", asyncio.FileWatcher)
-  end)
-
-  ait("looks below directories only where the system can", function()
-    local path <const>, _ <close> = directory()
-    local ok, err = pcall(fs.watch, path, { recursive = true })
-    if not ok then
-      assert.equal("ENOSYS", err.code)
-    end
-    assert.is_true(asyncio.isinstance(fs.watch(path, { recursive = false }), asyncio.FileWatcher))
   end)
 
   it("belongs to a loop", function()

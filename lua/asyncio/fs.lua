@@ -89,6 +89,77 @@ end
 
 -- }======
 
+-- {====== Watching ======
+
+-- The names and types of a directory, or nil if it has gone, or is none, or may
+-- not be read.
+local function list_or_nothing(path)
+  local ok, names, types = core.catch(core.OSError, list, path)
+  if ok then
+    return names, types
+  end
+end
+
+-- Watches all directories below; each is watched before it is read, so that
+-- nothing falls in between. Those that appear meanwhile are the core's.
+local function watch_all(watcher, root)
+  local unread <const> = { "" }
+  while #unread > 0 do
+    local prefix = table.remove(unread)
+    local names, types = list_or_nothing(root .. "/" .. prefix)
+    for i, name in ipairs(names or {}) do
+      local entry = prefix .. name
+      local kind = types[i]
+      if kind == "unknown" then
+        local ok, stat = core.catch(core.OSError, lstat, root .. "/" .. entry)
+        kind = ok and stat.type
+      end
+      if kind == "directory" and system.watch_below(watcher, entry) then
+        unread[#unread + 1] = entry .. "/"
+      end
+    end
+  end
+end
+
+-- Closes a watcher that has not come to be whole.
+local unfinished <const> = {
+  __close = function(self)
+    if self.watcher then
+      self.watcher:close()
+    end
+  end,
+}
+
+local function watch_tree(path, limit)
+  core.check_await "watch"
+  local ok, root = core.catch(core.OSError, system.realpath, path)
+  local watcher <const> = system.watch(path, limit, false, ok and root or path)
+  local part <close> = setmetatable({ watcher = watcher }, unfinished)
+  watch_all(watcher, root)
+  part.watcher = nil
+  return watcher, nil, nil, watcher
+end
+
+local function check_limit(limit)
+  local number = math.tointeger(limit)
+  if not number or number < 1 or number > 0x7fffffff then
+    argument_error(2, "watch", "field 'limit' must be a positive integer")
+  end
+  return number
+end
+
+local function watch(path, options)
+  check_path(path, "watch")
+  options = check_options(options, { "recursive", "limit" }, 2, "watch")
+  local limit = options.limit == nil and 1024 or check_limit(options.limit)
+  if options.recursive and system.watches_trees then
+    return watch_tree(path, limit)
+  end
+  return system.watch(path, limit, options.recursive)
+end
+
+-- }======
+
 -- {====== Whole files ======
 
 local function read_file(path)
@@ -189,5 +260,5 @@ return {
   mkdtemp = system.mkdtemp,
   rmdir = system.rmdir,
 
-  watch = system.watch,
+  watch = watch,
 }

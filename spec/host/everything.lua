@@ -491,6 +491,13 @@ local function files()
   fs.write_file(path, "three\n")
   assert(watcher().type and tostring(watcher):find(path, 1, true))
   fs.unlink(path)
+  local dir = path .. ".d" -- as it was left behind
+  asyncio.pcall(fs.mkdir, dir)
+  asyncio.pcall(fs.mkdir, dir .. "/old")
+  local tree <close> = fs.watch(dir, { recursive = true })
+  fs.rmdir(dir .. "/old")
+  fs.mkdir(dir .. "/old")
+  assert(tree().filename == "old")
 end
 
 local function unix()

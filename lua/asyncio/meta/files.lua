@@ -153,7 +153,7 @@ function asyncio.fs.rmdir(path) end
 ---@field filename? string nil with "overflow"
 
 ---@class asyncio.WatchOptions
----@field recursive? boolean what is below, too, where the system can do that
+---@field recursive? boolean what is below, too; on Linux the call suspends then
 ---@field limit? integer events that are kept, 1024 when missing
 
 -- Watches a file, or what is in a directory: `for event in asyncio.fs.watch(path) do`.
