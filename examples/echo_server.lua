@@ -34,8 +34,13 @@ local function demonstrate()
   end
 end
 
+local port <const> = math.tointeger(tonumber(arg[1]))
+
 if not arg[1] then
   asyncio.run(demonstrate)
-elseif not asyncio.catch(asyncio.KeyboardInterrupt, asyncio.run, serve, tonumber(arg[1])) then
+elseif arg[2] or not port or port < 0 or port > 65535 then
+  io.stderr:write "usage: lua5.4 echo_server.lua [PORT]\n"
+  os.exit(2, true)
+elseif not asyncio.catch(asyncio.KeyboardInterrupt, asyncio.run, serve, port) then
   print "stopped"
 end

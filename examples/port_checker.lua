@@ -21,9 +21,9 @@ usage: lua5.4 port_checker.lua [--limit N] [--timeout S] HOST PORT[-PORT]...
 ]]
 
 local function add_range(opts, word)
-  local first <const>, last <const> = word:match "^(%d+)%-?(%d*)$"
-  local from <const> = math.tointeger(tonumber(first))
-  local to <const> = last == "" and from or math.tointeger(tonumber(last))
+  local first <const>, last <const> = word:match "^(%d+)%-(%d+)$"
+  local from <const> = math.tointeger(tonumber(first or word:match "^%d+$"))
+  local to <const> = last and math.tointeger(tonumber(last)) or from
   if not from or not to or from < 1 or from > to or to > 65535 then
     command_line.wrong("'%s' is no port, and no range of ports", word)
   end

@@ -7,9 +7,15 @@
 -- when they are rotated: nothing of the old one is lost, and the new one is shown
 -- from its beginning.
 
+local here <const> = arg[0]:match "^(.*)[/\\][^/\\]*$" or "."
+package.path = here .. "/?.lua;" .. package.path
+
 local asyncio = require "asyncio"
+local command_line = require "shared.options"
 
 local fs <const> = asyncio.fs
+
+local USAGE <const> = "usage: lua5.4 tail_f.lua FILE...\n"
 
 local LINES <const> = 10 -- of the end that are shown at first
 local BLOCK <const> = 65536 -- bytes that are read at once
@@ -105,15 +111,22 @@ local function follow(path, prefix)
   end
 end
 
-local function main()
+local function parse(arguments)
+  local opts <const> = command_line.parse(arguments, { WORD = table.insert }, {})
+  if not opts.help and #opts == 0 then
+    command_line.wrong "a file is needed"
+  end
+  return opts
+end
+
+local function main(paths)
   local group <close> = asyncio.TaskGroup()
-  for _, path in ipairs(arg) do
-    group:create_task(follow, path, #arg > 1 and path .. ": " or "")
+  for _, path in ipairs(paths) do
+    group:create_task(follow, path, #paths > 1 and path .. ": " or "")
   end
 end
 
-if not arg[1] or arg[1] == "--help" then
-  print "usage: lua5.4 tail_f.lua FILE..."
-elseif not asyncio.catch(asyncio.KeyboardInterrupt, asyncio.run, main) then
+local paths <const> = command_line.read("tail_f.lua", USAGE, parse)
+if not asyncio.catch(asyncio.KeyboardInterrupt, asyncio.run, main, paths) then
   print "stopped"
 end

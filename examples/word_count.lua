@@ -1,7 +1,7 @@
 -- Counts the words of a large file on all cores: each job takes a piece of it,
 -- and what they found is added up as it comes.
 --
---   word_count.lua [--workers N | --processes N] [--size MIB] [FILE]
+--   word_count.lua [--workers N | --processes N] [--size MIB | FILE]
 --
 -- Without a file one is written, of that size. A line shows how far it is.
 
@@ -14,7 +14,7 @@ local options = require "shared.options"
 local terminal = require "shared.terminal"
 
 local USAGE <const> = [[
-usage: lua5.4 word_count.lua [--workers N | --processes N] [--size MIB] [FILE]
+usage: lua5.4 word_count.lua [--workers N | --processes N] [--size MIB | FILE]
   --workers N    threads; as many as there are cores
   --processes N  processes, in their place
   --size MIB     how large a file to write where none is given; 16
@@ -22,15 +22,33 @@ usage: lua5.4 word_count.lua [--workers N | --processes N] [--size MIB] [FILE]
 
 local PIECE <const> = 1 << 20
 
+local function set_file(opts, word)
+  if opts.file then
+    options.wrong("one file at a time, not '%s' too", word)
+  end
+  local file <const>, why <const> = io.open(word, "rb")
+  if not file then
+    options.wrong("%s", why)
+  end
+  file:close()
+  opts.file = word
+end
+
 local function parse(arguments)
-  return options.parse(arguments, {
+  local opts <const> = options.parse(arguments, {
     ["--workers"] = options.integer("workers", 1, 1000),
     ["--processes"] = options.integer("processes", 1, 1000),
     ["--size"] = options.integer("size", 1, 10000),
-    WORD = function(opts, word)
-      opts.file = word
-    end,
-  }, { workers = asyncio.cpu_count(), size = 16 })
+    WORD = set_file,
+  }, {})
+  if opts.workers and opts.processes then
+    options.wrong "--workers and --processes exclude each other"
+  elseif opts.size and opts.file then
+    options.wrong "--size is for a file that is written, not for a given one"
+  end
+  opts.workers = opts.workers or asyncio.cpu_count()
+  opts.size = opts.size or 16
+  return opts
 end
 
 -- Runs in a worker: how often each word begins in that piece of the file. A word

@@ -82,7 +82,10 @@ describe("chat_server.lua and chat_client.lua", function()
   end
 
   it("say how they are used", function()
-    program.check_usage("chat_server.lua", { ["'7' is not HOST:PORT"] = { "7" } })
+    program.check_usage("chat_server.lua", {
+      ["'7' is not HOST:PORT"] = { "7" },
+      ["one address is enough: there is no use for 'b:2'"] = { "a:1", "b:2" },
+    })
     program.check_usage("chat_client.lua", { ["a name is needed"] = { HOST .. ":7" } })
   end)
 

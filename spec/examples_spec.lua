@@ -221,6 +221,15 @@ describe("echo_server.lua with a port", function()
     assert.is_nil(reader:read(1))
   end)
 
+  it("says how it is used", function()
+    for _, words in ipairs { { "no port" }, { "65536" }, { "-1" }, { "0", "0" } } do
+      local source <const> = "arg[0] = 'examples/echo_server.lua' dofile(arg[0])"
+      local result <const> = helper.run_script(source, { args = words })
+      assert.equal("usage: lua5.4 echo_server.lua [PORT]\n", result.stderr)
+      assert.equal(2, result.code)
+    end
+  end)
+
   ait("fails where another server has the port", function()
     local server <close> = asyncio.start_server(function() end, HOST, 0)
     local port <const> = server:sockets()[1].port

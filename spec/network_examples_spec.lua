@@ -27,6 +27,7 @@ describe("port_checker.lua", function()
     program.check_usage("port_checker.lua", {
       ["a host and a port are needed"] = { HOST },
       ["'0' is no port, and no range of ports"] = { HOST, "0" },
+      ["'9-' is no port, and no range of ports"] = { HOST, "9-" },
       ["'9-8' is no port, and no range of ports"] = { HOST, "9-8" },
       ["'1-65536' is no port, and no range of ports"] = { HOST, "1-65536" },
       ["--limit takes an integer from 1 to 10000, not '0'"] = { "--limit", "0" },

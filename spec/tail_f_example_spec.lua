@@ -1,6 +1,5 @@
 -- examples/tail_f.lua, as a program.
 
-local helper = require "spec.helper"
 local program = require "spec.program"
 
 local NAME <const> = "tail_f.lua"
@@ -104,7 +103,9 @@ describe("examples/tail_f.lua", function()
   end)
 
   it("explains itself", function()
-    local source <const> = ("arg[0] = 'examples/%s' dofile(arg[0])"):format(NAME)
-    assert.equal("usage: lua5.4 tail_f.lua FILE...\n", helper.check_script(source))
+    program.check_usage(NAME, {
+      ["a file is needed"] = {},
+      ["there is no option '--lines'"] = { "--lines", "3" },
+    })
   end)
 end)

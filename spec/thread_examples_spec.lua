@@ -53,6 +53,10 @@ describe("word_count.lua", function()
     program.check_usage("word_count.lua", {
       ["--workers takes an integer from 1 to 1000, not 'x'"] = { "--workers", "x" },
       ["--processes takes an integer from 1 to 1000, not '0'"] = { "--processes", "0" },
+      ["--workers and --processes exclude each other"] = { "--workers=2", "--processes=2" },
+      ["--size is for a file that is written, not for a given one"] = { "--size=1", "README.md" },
+      ["one file at a time, not 'LICENSE' too"] = { "README.md", "LICENSE" },
+      ["nonexistent: No such file or directory"] = { "nonexistent" },
     })
   end)
 end)

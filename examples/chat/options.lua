@@ -9,7 +9,10 @@ local function set_address(opts, word)
   if not host or tonumber(port) > 65535 then
     command_line.wrong("'%s' is not HOST:PORT", word)
   end
-  opts.host, opts.port = host, math.tointeger(tonumber(port))
+  if opts.given then
+    command_line.wrong("one address is enough: there is no use for '%s'", word)
+  end
+  opts.host, opts.port, opts.given = host, math.tointeger(tonumber(port)), true
 end
 
 local function set_name(opts, value)
