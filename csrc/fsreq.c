@@ -73,9 +73,20 @@ void *asy_fsreq_new(size_t size) {
 }
 
 
+/* libuv does not free the last entry of a directory while nobody has asked for
+** one more. */
+static void drop_entries(uv_fs_t *uv) {
+  uv_dirent_t entry;
+  while (uv_fs_scandir_next(uv, &entry) == 0)
+    continue;
+}
+
+
 static void fsreq_free(asy_fsreq *q) {
   if (q->release != NULL)
     q->release(q);
+  if (q->code == ASY_FS_SCANDIR)
+    drop_entries(&q->r.uv.fs);
   uv_fs_req_cleanup(&q->r.uv.fs);
   free(q);
 }
