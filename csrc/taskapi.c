@@ -58,23 +58,6 @@ static void add_loop(lua_State *L, int loopidx, int idx) {
 }
 
 
-/* Makes a task of the Coroutine at 'idx', with the options above it, by the
-** loop's factory. */
-static void call_factory(lua_State *L, asy_rt *rt, int loopidx, int idx) {
-  check_table(L, idx + 1);
-  add_loop(L, loopidx, idx + 1);
-  lua_getiuservalue(L, loopidx, ASY_LOOP_FACTORY);
-  lua_insert(L, idx);
-  lua_pushvalue(L, loopidx);
-  lua_insert(L, idx + 1); /* factory, loop, coroutine, options */
-  lua_call(L, 3, 1);
-  if (asy_tokind(L, rt, -1, ASY_TASK) == NULL)
-    asy_error_raise(L, ASY_RUNTIME_ERROR,
-                    "the task factory must return a task (got %s)",
-                    luaL_typename(L, -1));
-}
-
-
 /* Checks the options at 'idx', which have these names, and pushes the name as a
 ** string or nil, the context or nil, and whether to start eagerly. */
 static void check_options(lua_State *L, asy_rt *rt, int idx,
@@ -97,6 +80,63 @@ static void check_options(lua_State *L, asy_rt *rt, int idx,
     options_error(L, idx, "field 'context' must be a Context, not %s",
                   luaL_typename(L, -1));
   lua_getfield(L, idx, "eager_start");
+}
+
+
+/* In the registry: a table with weak keys, the factories that know no options
+** but those of Task. */
+static const char plain_factories;
+
+/* The names of the options of a task. */
+static const char *const task_options[] = {"name", "context", "eager_start",
+                                           NULL};
+
+
+/* plain_factory(factory): the factory, whose options are to be checked before
+** it is called, so that an error names the function that they were given to */
+static int plain_factory(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &plain_factories);
+  lua_pushvalue(L, 1);
+  lua_pushboolean(L, true);
+  lua_rawset(L, 2);
+  lua_settop(L, 1);
+  return 1;
+}
+
+
+/* Whether the factory on the top is one of these. */
+static bool is_plain(lua_State *L) {
+  bool plain;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &plain_factories);
+  lua_pushvalue(L, -2);
+  plain = lua_rawget(L, -2) != LUA_TNIL;
+  lua_pop(L, 2);
+  return plain;
+}
+
+
+/* Makes a task of the Coroutine at 'idx', with the options above it, by the
+** loop's factory. */
+static void call_factory(lua_State *L, asy_rt *rt, int loopidx, int idx) {
+  lua_getiuservalue(L, loopidx, ASY_LOOP_FACTORY);
+  if (is_plain(L)) {
+    lua_settop(L, idx + 1);
+    check_options(L, rt, idx + 1, task_options);
+  }
+  lua_settop(L, idx + 1);
+  check_table(L, idx + 1);
+  add_loop(L, loopidx, idx + 1);
+  lua_getiuservalue(L, loopidx, ASY_LOOP_FACTORY);
+  lua_insert(L, idx);
+  lua_pushvalue(L, loopidx);
+  lua_insert(L, idx + 1); /* factory, loop, coroutine, options */
+  lua_call(L, 3, 1);
+  if (asy_tokind(L, rt, -1, ASY_TASK) == NULL)
+    asy_error_raise(L, ASY_RUNTIME_ERROR,
+                    "the task factory must return a task (got %s)",
+                    luaL_typename(L, -1));
 }
 
 
@@ -168,7 +208,6 @@ bool asy_task_offunction(lua_State *L, asy_loop *loop, int idx) {
 
 
 void asy_task_create(lua_State *L, asy_rt *rt, int loopidx, int idx) {
-  static const char *const names[] = {"name", "context", "eager_start", NULL};
   asy_loop *loop = (asy_loop *)lua_touserdata(L, loopidx);
   if (asy_task_offunction(L, loop, idx))
     return;
@@ -178,7 +217,7 @@ void asy_task_create(lua_State *L, asy_rt *rt, int loopidx, int idx) {
   if (loop->factory)
     call_factory(L, rt, loopidx, idx);
   else
-    task_of_coroutine(L, rt, loopidx, idx, names);
+    task_of_coroutine(L, rt, loopidx, idx, task_options);
 }
 
 
@@ -420,11 +459,9 @@ void asy_task_open(lua_State *L) {
       {NULL, NULL},
   };
   static const luaL_Reg funcs[] = {
-      {"create_task", create_task},
-      {"loop_create_task", loop_create_task},
-      {"current_task", current_task},
-      {"all_tasks", all_tasks},
-      {NULL, NULL},
+      {"create_task", create_task},     {"loop_create_task", loop_create_task},
+      {"current_task", current_task},   {"all_tasks", all_tasks},
+      {"plain_factory", plain_factory}, {NULL, NULL},
   };
   asy_rt *rt = asy_rt_of(L);
   asy_newmeta(L, ASY_TASK, "asyncio.Task", methods, meta, ASY_FUTURE);
@@ -440,5 +477,11 @@ void asy_task_open(lua_State *L) {
   lua_pop(L, 2);
   lua_pushnil(L);
   lua_setfield(L, -2, "loop_create_task");
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "k");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &plain_factories);
   asy_task_opencore(L);
 }

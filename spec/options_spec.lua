@@ -175,6 +175,17 @@ describe("an unknown option", function()
     end)
   end
 
+  for _, case in ipairs(functions) do
+    if case[3] == TASK and case[1] ~= "Task" then
+      ait("is refused by " .. case[1] .. ", where tasks are eager", function()
+        loop():set_task_factory(asyncio.eager_task_factory)
+        check(case)
+        refuses(case, 5, "table expected, got number")
+        refuses(case, { context = 5 }, "field 'context' must be a Context, not number")
+      end)
+    end
+  end
+
   for _, case in ipairs(outside) do
     it("is refused by " .. case[1] .. " outside of a loop", function()
       asyncio.set_event_loop(nil)

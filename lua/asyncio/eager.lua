@@ -18,9 +18,10 @@ local function create_eager_task_factory(constructor)
     local text = "bad argument #1 to 'create_eager_task_factory' (%s expected, got %s)"
     error(text:format("function or class", type(constructor)), 2)
   end
-  return function(loop, coro, options)
+  local function factory(loop, coro, options)
     return constructor(coro, eager_options(loop, options))
   end
+  return constructor == core.Task and core.plain_factory(factory) or factory
 end
 
 return {
