@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "options.h"
+
 #define TYPE_NAME "asyncio.Address"
 
 
@@ -218,6 +220,21 @@ int asy_address_badfield(lua_State *L, int idx, const char *name,
 }
 
 
+/* Checks the names of the fields in the address on the top, a table, which is in
+** the field of the options at 'idx'. */
+static void check_names(lua_State *L, int idx, const char *name) {
+  static const char *const names[] = {"host", "port", "family", NULL};
+  const char *message = asy_options_unknown(L, lua_gettop(L), names);
+  if (message != NULL)
+    luaL_argerror(L, idx,
+                  lua_pushfstring(L, "field '%s' has an %s", name, message));
+  if (lua_getfield(L, -1, "family") != LUA_TNIL &&
+      lua_type(L, -1) != LUA_TSTRING)
+    asy_address_badfield(L, idx, name, "a family that is a string");
+  lua_pop(L, 1);
+}
+
+
 bool asy_address_field(lua_State *L, int idx, const char *name,
                        const char *what, int *port) {
   lua_Integer n = 0;
@@ -229,6 +246,7 @@ bool asy_address_field(lua_State *L, int idx, const char *name,
     luaL_argerror(
         L, idx,
         lua_pushfstring(L, "field '%s' must be a table {host=, port=}", name));
+  check_names(L, idx, name);
   if (lua_getfield(L, -1, "port") != LUA_TNIL)
     n = lua_tointegerx(L, -1, &isint);
   lua_pop(L, 1);

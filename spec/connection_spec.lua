@@ -18,6 +18,11 @@ describe("open_connection", function()
     refuses("'local_addr' must be a table", { local_addr = 5 })
     refuses("'local_addr' must have a numeric host", { local_addr = { host = "localhost" } })
     refuses("'local_addr' must have a numeric host", { local_addr = { host = HOST, port = -1 } })
+    refuses(
+      "'local_addr' has an unknown option 'prt'; did you mean 'port'%?",
+      { local_addr = { host = HOST, prt = 0 } }
+    )
+    refuses("'local_addr' must have a family", { local_addr = { host = HOST, family = 4 } })
     refuses("'happy_eyeballs_delay'", { happy_eyeballs_delay = 0 / 0 })
     refuses("'happy_eyeballs_delay'", { happy_eyeballs_delay = -1 })
     refuses("'limit'", { limit = 0 })

@@ -127,6 +127,10 @@ describe("open_datagram", function()
       for _, port in ipairs { -1, 65536, 1.5, NAN, math.huge, math.maxinteger, "http", {} } do
         refuses_address("have a host and a port", { host = HOST, port = port })
       end
+      local fields <const> = { host = HOST, port = 9, [1] = HOST }
+      refuses("'" .. name .. "' has an unknown option 1", { [name] = fields })
+      fields[1], fields.family = nil, true
+      refuses_address("have a family", fields)
       for _, host in ipairs { 5, {}, true, HOST .. "\0" } do
         refuses_address("have a host and a port", { host = host, port = 9 })
       end
