@@ -304,12 +304,12 @@ static void push_default(lua_State *L, asy_loop *loop) {
 
 
 /* Submits the function at 'fn' and the arguments above it to the executor on the
-** top, which it pops, and pushes the future. */
+** top, which it moves below these, and pushes the future. */
 static void submit_to(lua_State *L, asy_loop *loop, int fn, int arg) {
   const asy_executor *ex = to_executor(L, loop->rt, -1);
   if (ex != NULL) {
-    lua_pop(L, 1); /* its owner keeps it */
-    asy_job_submit(L, loop, ex->pool, fn, arg);
+    lua_insert(L, fn); /* its owner may let go of it meanwhile */
+    asy_job_submit(L, loop, ex->pool, fn + 1, arg);
     return;
   }
   lua_getfield(L, -1, "submit");

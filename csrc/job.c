@@ -211,24 +211,34 @@ static void check_pool(lua_State *L, asy_pool *p) {
 }
 
 
+/* What packing calls, finalizers among it, may submit jobs to the same pool, and
+** may close the loop: the spare job is only taken after it, when nothing runs Lua
+** any more. */
 void asy_job_submit(lua_State *L, asy_loop *loop, asy_pool *p, int fn,
                     int arg) {
   asy_packing how = {"argument", arg, p->ops->flat};
-  asy_job *j = asy_pool_spare(p);
+  int err, n = lua_gettop(L) - fn + 1;
+  asy_parcel *given = NULL;
   asy_jobfuture *f;
-  int err;
-  if (j == NULL)
-    asy_error_memory(L);
-  if (fn != 0) {
+  asy_job *j;
+  if (fn != 0)
     check_pool(L, p);
-    j->given = asy_parcel_pack(L, fn, lua_gettop(L) - fn + 1, &how);
+  f = (asy_jobfuture *)asy_future_new(L, loop, ASY_JOB, sizeof(asy_jobfuture),
+                                      ASY_FUT_VALUES);
+  if (fn != 0)
+    given = asy_parcel_pack(L, fn, n, &how);
+  j = asy_pool_spare(p);
+  if (j == NULL) {
+    asy_parcel_free(given);
+    asy_error_memory(L);
+    return; /* never */
   }
+  j->given = given;
+  asy_loop_checkopen(L, loop);
   asy_letter_address(&j->letter, asy_inbox_of(L, loop));
   j->letter.ready.ops = &job_ops;
   j->letter.refused = job_refused;
   j->letter.forget = job_forget;
-  f = (asy_jobfuture *)asy_future_new(L, loop, ASY_JOB, sizeof(asy_jobfuture),
-                                      ASY_FUT_VALUES);
   f->fut.slot = asy_pin(L, loop->rt, -1);
   j->fut = f;
   f->job = j;

@@ -113,3 +113,84 @@ describe("the method of an object that has a descriptor", function()
     end)
   end
 end)
+
+-- Finalizers run wherever memory is allocated. Calls fn again and again until the
+-- k-th allocation in it that may collect garbage has run act(), for every k;
+-- before() makes what both get.
+local function at_each_allocation(before, fn, act)
+  local k, reached = 0, true
+  while reached do
+    local subject <const> = before()
+    local inside, n = false, 0
+    k, reached = k + 1, false
+    local function litter()
+      setmetatable({}, {
+        __gc = function()
+          if not inside then
+            return
+          end
+          n = n + 1
+          if n < k then
+            litter()
+          else
+            inside, reached = false, true
+            pcall(act, subject)
+          end
+        end,
+      })
+    end
+    collectgarbage("incremental", 1, 1000, 30) -- each step is a whole cycle,
+    collectgarbage("setpause", 0) -- after which the next begins
+    collectgarbage()
+    inside = true
+    litter()
+    pcall(fn, subject)
+    inside = false
+    collectgarbage("incremental", 200, 100, 13)
+  end
+  return k - 1
+end
+
+describe("a finalizer", function()
+  local pool
+  local calls <const> = {
+    run_in_executor = function(loop)
+      loop:run_in_executor(pool, type, {})
+    end,
+    submit = function(loop)
+      asyncio.set_event_loop(loop)
+      pool:submit(type, {})
+    end,
+  }
+  for name, call in pairs(calls) do
+    it("may close the loop in " .. name, function()
+      pool = asyncio.ThreadPoolExecutor(1)
+      local function close(loop)
+        loop:close()
+      end
+      assert(at_each_allocation(asyncio.new_event_loop, call, close) > 0)
+      asyncio.set_event_loop(nil)
+      pool:shutdown()
+    end)
+  end
+
+  ait("may submit jobs where one is submitted", function()
+    local executor <close> = asyncio.ThreadPoolExecutor(1)
+    local results <const> = {}
+    local function submit(name)
+      local future <const> = executor:submit("asyncio:isawaitable", name)
+      results[#results + 1] = future
+    end
+    local function before()
+      return "inner"
+    end
+    local n <const> = at_each_allocation(before, function()
+      submit "outer"
+    end, submit)
+    assert(n > 0)
+    assert.equal(2 * n + 1, #results)
+    for _, future in ipairs(results) do
+      assert.is_false(future:await())
+    end
+  end)
+end)
