@@ -147,6 +147,7 @@ asy_callback *asy_callback_new(lua_State *L, asy_rt *rt, asy_kind kind,
     asy_debug_source(L);
     lua_setiuservalue(L, fn, ASY_CB_SOURCE);
   }
+  asy_loop_checkopen(L, cb->loop); /* a finalizer may have closed it */
   cb->slot = asy_pin(L, rt, fn);
   return cb;
 }

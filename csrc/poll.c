@@ -294,9 +294,14 @@ static int poll_add(lua_State *L, asy_poll_side side) {
   asy_poll *p;
   asy_callback_checkfn(L, 3);
   asy_loop_checkopen(L, loop); /* still, after a method of the object ran */
-  p = asy_poll_get(L, loop, fd);
+  asy_poll_get(L, loop, fd);
   cb = asy_callback_new(L, rt, ASY_HANDLE, 1, lua_gettop(L) - 3);
   cb->repeats = true;
+  p = asy_poll_find(L, fd); /* a finalizer may have removed it */
+  if (p == NULL) {
+    asy_callback_cancel(L, cb);
+    return asy_poll_raise(L, rt, UV_ECANCELED, fd);
+  }
   drop_callback(L, p, side);
   p->callback[side] = cb;
   err = asy_poll_start(p);

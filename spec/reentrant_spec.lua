@@ -1,6 +1,7 @@
 -- What the library calls may close what it is called for.
 
 local asyncio = require "asyncio"
+local fifo = require "spec.fifo"
 local helper = require "spec.helper"
 
 local ait <const> = helper.ait
@@ -154,6 +155,21 @@ end
 describe("a finalizer", function()
   local pool
   local calls <const> = {
+    call_soon = function(loop)
+      loop:call_soon(print)
+    end,
+    call_later = function(loop)
+      loop:call_later(3600, print)
+    end,
+    call_at = function(loop)
+      loop:call_at(0, print)
+    end,
+    add_signal_handler = function(loop)
+      loop:add_signal_handler("USR1", print)
+    end,
+    create_task = function(loop)
+      loop:create_task(print)
+    end,
     run_in_executor = function(loop)
       loop:run_in_executor(pool, type, {})
     end,
@@ -191,6 +207,22 @@ describe("a finalizer", function()
     assert.equal(2 * n + 1, #results)
     for _, future in ipairs(results) do
       assert.is_false(future:await())
+    end
+  end)
+
+  ait("may remove what watches a descriptor where another one is added", function()
+    local loop <const> = asyncio.get_running_loop()
+    local fd <const>, writer <const>, both <const> = fifo.pipe()
+    at_each_allocation(function()
+      loop:add_reader(fd, print)
+    end, function()
+      loop:add_reader(fd, print)
+    end, function()
+      loop:remove_reader(fd)
+    end)
+    loop:remove_reader(fd)
+    for _, file in ipairs { fd, writer, both } do
+      file:close()
     end
   end)
 end)
