@@ -220,33 +220,89 @@ void asy_channel_freewait(asy_chanwait *w) {
 
 /* {====== Life ====== */
 
-static void channel_free(asy_channel *ch) {
-  while (ch->first != NULL) {
-    asy_parcel *p = ch->first;
-    ch->first = p->next;
-    for (uint32_t i = 0; i < p->nshared; i++)
-      if (p->shared[i] == &ch->shared)
-        p->shared[i] = NULL;
-    asy_parcel_free(p);
-  }
-  uv_mutex_destroy(&ch->mutex);
-  free(ch);
-}
+static void channel_unref(asy_shared *s);
 
 
-/* Those who wait must know when nobody else is left who could wake them. */
-static void channel_unref(asy_shared *s) {
-  asy_channel *ch = asy_of(s, asy_channel, shared);
+/* Those who wait must know when nobody else is left who could wake them. True if
+** nobody at all is. */
+static bool drop_reference(asy_channel *ch) {
   int refs;
   uv_mutex_lock(&ch->mutex);
-  refs = __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL);
+  refs = __atomic_sub_fetch(&ch->shared.refs, 1, __ATOMIC_ACQ_REL);
   if (refs == 1) {
     wake_all(&ch->receivers, NULL);
     wake_all(&ch->senders, NULL);
   }
   uv_mutex_unlock(&ch->mutex);
-  if (refs == 0)
+  return refs == 0;
+}
+
+
+/* Frees what the item has; channels that nobody has then are put before those
+** that are to be freed, and this list is returned. */
+static asy_channel *free_item(asy_channel *ch, asy_parcel *p,
+                              asy_channel *doomed) {
+  for (uint32_t i = 0; i < p->nshared; i++) {
+    asy_shared *s = p->shared[i];
+    asy_channel *other = asy_of(s, asy_channel, shared);
+    if (s->ops->unref != channel_unref)
+      continue;
+    p->shared[i] = NULL;
+    if (other != ch && drop_reference(other)) {
+      other->doomed = doomed;
+      doomed = other;
+    }
+  }
+  asy_parcel_free(p);
+  return doomed;
+}
+
+
+/* However long a chain of channels is, each of which lies in the next one, the
+** C stack stays flat. */
+static void channel_free(asy_channel *ch) {
+  ch->doomed = NULL;
+  while (ch != NULL) {
+    asy_channel *doomed = ch->doomed;
+    while (ch->first != NULL) {
+      asy_parcel *p = ch->first;
+      ch->first = p->next;
+      doomed = free_item(ch, p, doomed);
+    }
+    uv_mutex_destroy(&ch->mutex);
+    free(ch);
+    ch = doomed;
+  }
+}
+
+
+static void channel_unref(asy_shared *s) {
+  asy_channel *ch = asy_of(s, asy_channel, shared);
+  if (drop_reference(ch))
     channel_free(ch);
+}
+
+
+static void share_all(asy_list *list) {
+  for (asy_list *n = list->next; n != list; n = n->next) {
+    asy_chanwait *w = asy_of(n, asy_chanwait, link);
+    asy_inbox *box = w->block == NULL ? w->letter.to : NULL;
+    if (box != NULL && box->h != NULL && !asy_list_linked(&w->letter.expected))
+      asy_letter_expect(&w->letter);
+  }
+}
+
+
+/* So far only this thread's state has the channel: who waits for it here may
+** now be woken by others. */
+static void channel_share(asy_shared *s) {
+  asy_channel *ch = asy_of(s, asy_channel, shared);
+  if (!asy_channel_alone(ch))
+    return;
+  uv_mutex_lock(&ch->mutex);
+  share_all(&ch->receivers);
+  share_all(&ch->senders);
+  uv_mutex_unlock(&ch->mutex);
 }
 
 
@@ -256,7 +312,8 @@ static void channel_push(lua_State *L, asy_rt *rt, asy_shared *s) {
 
 
 asy_channel *asy_channel_new(size_t maxsize) {
-  static const asy_shared_ops ops = {channel_push, channel_unref};
+  static const asy_shared_ops ops = {channel_push, channel_unref,
+                                     channel_share};
   asy_channel *ch = (asy_channel *)calloc(1, sizeof(asy_channel));
   if (ch == NULL)
     return NULL;

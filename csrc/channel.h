@@ -27,6 +27,7 @@ typedef struct asy_channel {
   size_t owed;
   asy_list receivers; /* of asy_chanwait */
   asy_list senders;
+  struct asy_channel *doomed; /* the next one, while they are freed */
 } asy_channel;
 
 /* How a wait ended. */

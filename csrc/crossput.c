@@ -131,6 +131,8 @@ static void pack_shared(asy_packer *k, asy_shared *s) {
   reserve_shared(k);
   asy_pack_byte(k, OP_SHARED);
   asy_pack_number(k, k->p->nshared); /* may move the parcel */
+  if (s->ops->share != NULL)
+    s->ops->share(s);
   k->p->shared[k->p->nshared++] = asy_shared_ref(s);
 }
 

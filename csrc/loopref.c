@@ -60,7 +60,7 @@ bool asy_loopref_isheld(const asy_loop *loop) {
 
 /* In its own state the reference is the loop itself. */
 asy_shared *asy_loopref_of(lua_State *L, asy_loop *loop) {
-  static const asy_shared_ops ops = {loopref_push, loopref_unref};
+  static const asy_shared_ops ops = {loopref_push, loopref_unref, NULL};
   asy_inbox *inbox;
   loopref *ref;
   if (loop->ref != NULL)

@@ -15,6 +15,9 @@ typedef struct asy_shared_ops {
   void (*push)(lua_State *L, asy_rt *rt, struct asy_shared *s);
   /* Drops a reference, and frees the object with the last; in any thread. */
   void (*unref)(struct asy_shared *s);
+  /* Called before a state that has the object gives a reference away, or NULL.
+  ** Never raises. */
+  void (*share)(struct asy_shared *s);
 } asy_shared_ops;
 
 typedef struct asy_shared {

@@ -215,6 +215,27 @@ describe("a channel between tasks", function()
     assert.matches("waits for a value of a channel", tostring(err))
   end)
 
+  it("may lie in one that lies in one, however deep", function()
+    local script <const> = [[
+collectgarbage "stop"
+local asyncio = require "asyncio"
+local outer = asyncio.Channel()
+for _ = 1, 20000 do
+  local ch = asyncio.Channel()
+  ch:send_nowait(outer)
+  outer = ch
+end
+collectgarbage()
+collectgarbage()
+outer = nil
+collectgarbage()
+collectgarbage()
+print "freed"
+]]
+    local small_stack <const> = { shell = "ulimit -s 512; %s" }
+    assert.equal("freed\n", helper.check_script(script, small_stack))
+  end)
+
   it("may be left behind by a loop that closes", function()
     local ch, loop = Channel(1), asyncio.new_event_loop()
     ch:send(1)
@@ -368,6 +389,23 @@ describe("a channel between threads", function()
     end
     a:close()
     assert(drain(b) == "" and worker:await() == "done")
+  end)
+
+  ait("may be given away while a task waits for it", function()
+    local requests <const> = Channel()
+    local worker = create_task(to_thread, function(output)
+      return asyncio.run(function()
+        local reply <const> = asyncio.Channel()
+        local task <const> = asyncio.create_task(reply.recv, reply)
+        asyncio.sleep(0) -- the task waits, and nobody else could wake it
+        output:send(reply)
+        return task:await()
+      end)
+    end, requests)
+    local reply <const> = requests:recv()
+    sleep(0.02)
+    reply:send "answer"
+    assert.equal("answer", worker:await())
   end)
 
   ait("tells a worker that nobody else has it", function()
