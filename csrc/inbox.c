@@ -49,18 +49,24 @@ static void refuse_ready(asy_inbox *box, asy_loop *loop) {
 }
 
 
-/* The loop closes: nothing is expected any more, and what has come is sent
-** back. In the child of a fork a thread that is not there may have the mutex. */
+/* Nothing is expected any more. */
+static void forget_all(asy_inbox *box) {
+  while (!asy_list_empty(&box->expected)) {
+    asy_letter *m = asy_of(box->expected.next, asy_letter, expected);
+    m->forget(m);
+  }
+}
+
+
+/* The loop closes: what has come is sent back. In the child of a fork a thread
+** that is not there may have the mutex. */
 static void inbox_detach(asy_handle *h) {
   asy_inbox *box = ((inbox_handle *)h)->box;
   asy_list rest;
   h->loop->inbox = NULL;
   if (h->loop->rt->over)
     refuse_ready(box, h->loop);
-  while (!asy_list_empty(&box->expected)) {
-    asy_letter *m = asy_of(box->expected.next, asy_letter, expected);
-    m->forget(m);
-  }
+  forget_all(box);
   if (asy_thread_isleft(box->forks)) {
     box->h = NULL;
     return;
@@ -99,10 +105,14 @@ static void inbox_look(uv_async_t *uv) {
 }
 
 
+/* What is refused is freed in the sender's thread: this one must have done with
+** it before. */
 void asy_inbox_shut(asy_loop *loop) {
   asy_inbox *box = loop->inbox;
-  if (box != NULL && !asy_thread_isleft(box->forks))
-    inbox_empty(box, true);
+  if (box == NULL || asy_thread_isleft(box->forks))
+    return;
+  forget_all(box);
+  inbox_empty(box, true);
 }
 
 

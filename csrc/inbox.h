@@ -59,8 +59,8 @@ bool asy_inbox_isopen(asy_inbox *box);
 /* The loop, for its own thread, while it is not closed. */
 asy_loop *asy_inbox_loop(const asy_inbox *box);
 
-/* The loop is about to close, and takes no more: those that came are in its
-** queue. Nothing when it has no inbox. */
+/* The loop is about to close, expects nothing any more, and takes no more: those
+** that came are in its queue. Nothing when it has no inbox. */
 void asy_inbox_shut(asy_loop *loop);
 
 #endif

@@ -283,4 +283,21 @@ describe("a loop that closes", function()
     ]]
     helper.collect()
   end)
+
+  it("does so at the very moment when they end", function()
+    check [[
+      local pool = asyncio.ThreadPoolExecutor(4)
+      for i = 1, 200 do
+        local loop = asyncio.new_event_loop()
+        for _ = 1, 8 do
+          loop:run_in_executor(pool, type, 1)
+        end
+        if i % 2 == 0 then
+          loop:run_until_complete(loop:run_in_executor(pool, type, 1))
+        end
+        loop:close()
+      end
+      pool:shutdown()
+    ]]
+  end)
 end)
