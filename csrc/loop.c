@@ -10,6 +10,7 @@
 #include "executor.h"
 #include "inbox.h"
 #include "report.h"
+#include "sigint.h"
 #include "task.h"
 #include "weak.h"
 
@@ -177,6 +178,7 @@ void asy_loop_close(lua_State *L, asy_loop *loop) {
   loop->closing = true;
   luaL_checkstack(L, LUA_MINSTACK, NULL);
   asy_loop_push(L, loop);
+  asy_sigint_loopclosed(L, loop);
   call_anyway(L, asy_executor_loopclosed, -1);
   call_anyway(L, close_tasks, -1);
   call_anyway(L, close_reports, -1);

@@ -34,6 +34,7 @@
 static atomic_flag owned = ATOMIC_FLAG_INIT; /* some state has the signal */
 
 static struct {
+  asy_rt *_Atomic rt;          /* the state that has it, or NULL */
   asy_loop *_Atomic loop;      /* whose signal it is, or NULL */
   asy_task *task;              /* the main task, pinned */
   uint32_t slot;               /* that pin */
@@ -251,21 +252,41 @@ static void give_signal(void) {
 
 /* {====== Lua's view ====== */
 
-static void let_go(lua_State *L, asy_rt *rt) {
+static void let_go(void) {
   now.loop = NULL;
-  asy_unpin(L, rt, &now.slot);
+  now.rt = NULL;
   atomic_flag_clear(&owned);
 }
 
 
+/* Another state, in another thread, may have the signal, and let go of it now. */
 void asy_sigint_over(asy_rt *rt) {
-  if (now.loop == NULL || now.loop->rt != rt)
+  if (now.rt != rt)
     return;
   give_signal();
   rt->trap.waits = 0;
-  now.loop = NULL;
   now.slot = 0;
-  atomic_flag_clear(&owned);
+  let_go();
+}
+
+
+/* Pushes how many there were, and whether some had no effect any more. */
+static void end_run(lua_State *L, asy_loop *loop) {
+  give_signal();
+  asy_trap_unset(loop->rt, L, raise_hook);
+  lua_pushinteger(L, now.count);
+  lua_pushboolean(L, now.done < now.count);
+  loop->interrupter = NULL;
+  asy_unpin(L, loop->rt, &now.slot);
+  let_go();
+}
+
+
+void asy_sigint_loopclosed(lua_State *L, asy_loop *loop) {
+  if (now.loop != loop)
+    return;
+  end_run(L, loop);
+  lua_pop(L, 2);
 }
 
 
@@ -294,10 +315,12 @@ static int sigint_begin(lua_State *L) {
   rt->trap.waits = 0;
   rt->trap.L = NULL;
   loop->interrupter = &interrupter;
+  now.rt = rt;
   now.loop = loop;
   if (!take_signal()) {
     loop->interrupter = NULL;
-    let_go(L, rt);
+    asy_unpin(L, rt, &now.slot);
+    let_go();
   }
   return 0;
 }
@@ -315,12 +338,7 @@ static int sigint_end(lua_State *L) {
     lua_pushboolean(L, 0);
     return 2;
   }
-  give_signal();
-  asy_trap_unset(rt, L, raise_hook);
-  lua_pushinteger(L, now.count);
-  lua_pushboolean(L, now.done < now.count);
-  loop->interrupter = NULL;
-  let_go(L, rt);
+  end_run(L, loop);
   return 2;
 }
 

@@ -410,4 +410,19 @@ describe("Ctrl-C", function()
       end
     ]])
   end)
+
+  it("is given back by a run that could not return all its values", function()
+    prints({ "raised KeyboardInterrupt" }, [[
+      -- some of these numbers leave no room on the stack for the end of the run
+      for n = 999900, 999996, 4 do
+        pcall(asyncio.run, function()
+          return ("x"):rep(n):byte(1, n)
+        end)
+      end
+      show(asyncio.run, function()
+        ctrl_c()
+        asyncio.sleep(1)
+      end)
+    ]])
+  end)
 end)

@@ -300,4 +300,21 @@ describe("a loop that closes", function()
       pool:shutdown()
     ]]
   end)
+
+  it("does not mind workers whose states close meanwhile", function()
+    check [[
+      for i = 1, 30 do
+        asyncio.run(function()
+          local pool = asyncio.ThreadPoolExecutor(4)
+          for _ = 1, 4 do
+            pool:submit(type, 1)
+          end
+          pool:shutdown { wait = false }
+          for _ = 1, i do
+            asyncio.sleep(0)
+          end
+        end)
+      end
+    ]]
+  end)
 end)
