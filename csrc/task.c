@@ -316,14 +316,14 @@ asy_task *asy_task_new(lua_State *L, asy_loop *loop, int nargs) {
   t->tflags = contexts ? ASY_TASK_CONTEXT : 0;
   if (coro) /* the body is used up, the object stays for get_coro */
     t->tflags |= ASY_TASK_HASCORO;
-  for (int i = 1 - coro; i <= nargs; i++) {
-    lua_pushvalue(L, body + i);
-    lua_setiuservalue(L, -2, asy_task_values(t) + i + coro);
+  lua_insert(L, body);
+  if (coro) {
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, body, asy_task_values(t) + 1);
   }
-  lua_pushvalue(L, body);
-  lua_setiuservalue(L, -2, ASY_FUT_VALUE);
-  lua_copy(L, -1, body);
-  lua_settop(L, body);
+  for (int i = nargs; i >= 1; i--)
+    lua_setiuservalue(L, body, asy_task_values(t) + i + coro);
+  lua_setiuservalue(L, body, ASY_FUT_VALUE);
   if (contexts) {
     asy_context_copy(L, rt);
     lua_setiuservalue(L, body, ASY_TASK_CONTEXT_VALUE);
