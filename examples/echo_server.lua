@@ -9,12 +9,13 @@ local HOST <const> = "127.0.0.1"
 
 local function echo(reader, writer)
   local _ <close> = writer
-  local data = reader:read(65536)
-  while data do
-    writer:write(data)
-    writer:drain()
-    data = reader:read(65536)
-  end
+  repeat
+    local data <const> = reader:read(65536)
+    if data then
+      writer:write(data)
+      writer:drain()
+    end
+  until not data
 end
 
 local function serve(port)

@@ -54,13 +54,14 @@ end
 
 -- Copies what comes to where it goes, up to the end, which it passes on.
 local function copy(reader, writer, direction)
-  local data = reader:read(65536)
-  while data do
-    writer:write(data)
-    writer:drain()
-    counts[direction] = counts[direction] + #data
-    data = reader:read(65536)
-  end
+  repeat
+    local data <const> = reader:read(65536)
+    if data then
+      writer:write(data)
+      writer:drain()
+      counts[direction] = counts[direction] + #data
+    end
+  until not data
   writer:write_eof()
 end
 

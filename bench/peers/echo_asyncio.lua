@@ -2,13 +2,15 @@
 
 local asyncio = require "asyncio"
 
+-- What a connection sent last is garbage while it waits for more: the variable is in the loop.
 local function handle(reader, writer)
-  local data = reader:read(65536)
-  while data do
-    writer:write(data)
-    writer:drain()
-    data = reader:read(65536)
-  end
+  repeat
+    local data = reader:read(65536)
+    if data then
+      writer:write(data)
+      writer:drain()
+    end
+  until not data
   writer:close()
 end
 
