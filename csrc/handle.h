@@ -21,18 +21,8 @@ typedef enum asy_handle_state {
   ASY_HANDLE_CLOSING
 } asy_handle_state;
 
+/* What is used all the time comes last, beside what the kind uses so. */
 typedef struct asy_handle {
-  asy_list link;  /* in the engine's handles while open */
-  asy_loop *loop; /* valid until closing; the owner keeps it alive */
-  asy_handle_state state;
-  /* Told once that the handle starts to close: the owner forgets it, those who
-  ** wait on it are woken. Neither raises nor runs Lua. */
-  void (*detach)(struct asy_handle *h);
-  /* Called instead of closing when the loop closes, if not NULL: the handle is
-  ** to close by itself, for which the loop waits. */
-  void (*finish)(struct asy_handle *h);
-  /* Frees what the kind holds besides the struct; may be NULL. */
-  void (*release)(struct asy_handle *h);
   union {
     uv_handle_t any;
     uv_stream_t stream;
@@ -47,6 +37,17 @@ typedef struct asy_handle {
     uv_process_t process;
     uv_fs_event_t fs_event;
   } uv;
+  asy_list link; /* in the engine's handles while open */
+  /* Told once that the handle starts to close: the owner forgets it, those who
+  ** wait on it are woken. Neither raises nor runs Lua. */
+  void (*detach)(struct asy_handle *h);
+  /* Called instead of closing when the loop closes, if not NULL: the handle is
+  ** to close by itself, for which the loop waits. */
+  void (*finish)(struct asy_handle *h);
+  /* Frees what the kind holds besides the struct; may be NULL. */
+  void (*release)(struct asy_handle *h);
+  asy_loop *loop; /* valid until closing; the owner keeps it alive */
+  asy_handle_state state;
 } asy_handle;
 
 /* Allocates a zeroed struct of 'size' bytes in state 'new'; NULL without

@@ -28,19 +28,19 @@ typedef struct asy_ends {
 typedef struct asy_reader {
   asy_rt *rt;
   uint8_t kind;
-  uint32_t self; /* its number, where it has a stream (weak.h) */
   bool eof;
   bool failed;               /* by set_exception: ASY_READER_EXCEPTION */
   bool greedy;               /* takes all there is, whatever its limit */
   bool held;                 /* it has paused its transport */
-  int error;                 /* of the connection, a libuv code, or 0 */
   struct asy_stream *stream; /* NULL once closed, and where one only feeds */
-  struct asy_transport *transport; /* ASY_READER_TRANSPORT, or NULL */
-  asy_task *task;                  /* who waits for data, or NULL */
-  const asy_task *user;            /* whose read goes on, until it continues */
-  size_t need;                     /* how much data it waits for */
-  size_t limit;
+  asy_task *task;            /* who waits for data, or NULL */
+  const asy_task *user;      /* whose read goes on, until it continues */
   asy_buf buf;
+  size_t need; /* how much data it waits for */
+  size_t limit;
+  struct asy_transport *transport; /* ASY_READER_TRANSPORT, or NULL */
+  uint32_t self; /* its number, where it has a stream (weak.h) */
+  int error;     /* of the connection, a libuv code, or 0 */
 } asy_reader;
 
 /* User values of a reader. */
@@ -99,27 +99,29 @@ typedef struct asy_stream_user {
   void (*detach)(struct asy_stream *s);          /* it closes */
 } asy_stream_user;
 
+/* First what each message needs, as in a reader and a transport: with thousands
+** of connections all of it comes from far memory, a few members at a time. */
 typedef struct asy_stream {
   asy_handle h;
   const asy_stream_ops *ops;
   const asy_stream_user *user; /* NULL before somebody has it */
-  uint32_t reader, writer;     /* numbers of these (weak.h), or 0 */
-  asy_task *waiter;            /* who waits for data of the reader, or NULL */
-  struct asy_transport *transport; /* pinned, or NULL */
-  asy_buf *into;                   /* where what comes now goes */
-  struct asy_server *server;       /* whose client it is, or NULL */
-  asy_list client;                 /* among its clients */
-  uv_shutdown_t shutdown;
-  const char *what; /* for people, where there is no address */
-  FILE *before;     /* what is written there comes first, or NULL */
-  int fd;           /* the descriptor that the program knows; -1: libuv's */
   uint8_t ways;
   bool reading;
-  bool closing;  /* closes when all is written */
-  bool lazy;     /* reads only while somebody waits for data */
-  bool shared;   /* the descriptor blocks, for others have it, too */
-  bool declined; /* its last read got no buffer, as there was nothing */
-  bool offered;  /* waits for somebody who takes it (connections.c) */
+  bool closing;     /* closes when all is written */
+  bool lazy;        /* reads only while somebody waits for data */
+  bool shared;      /* the descriptor blocks, for others have it, too */
+  bool declined;    /* its last read got no buffer, as there was nothing */
+  bool offered;     /* waits for somebody who takes it (connections.c) */
+  asy_buf *into;    /* where what comes now goes */
+  asy_task *waiter; /* who waits for data of the reader, or NULL */
+  struct asy_transport *transport; /* pinned, or NULL */
+  FILE *before;              /* what is written there comes first, or NULL */
+  uint32_t reader, writer;   /* numbers of these (weak.h), or 0 */
+  struct asy_server *server; /* whose client it is, or NULL */
+  asy_list client;           /* among its clients */
+  uv_shutdown_t shutdown;
+  const char *what; /* for people, where there is no address */
+  int fd;           /* the descriptor that the program knows; -1: libuv's */
 } asy_stream;
 
 /* {====== stream.c ====== */

@@ -38,19 +38,19 @@ typedef struct asy_place {
 typedef struct asy_task {
   asy_future fut;
   asy_ready ready;
+  lua_State *co;       /* its thread, NULL before the first step */
   const asy_wait *how; /* the way it waits while parked */
   void *on;            /* what it waits for, if that is an object */
-  union {              /* a task waits for one thing at a time */
-    asy_watch watch;   /* of a future; shares its link with the next */
-    asy_place place;   /* in a wait queue */
-    asy_timer timer;   /* of sleep */
+  uint8_t tflags;
+  uint8_t nargs;     /* arguments of the body that wait in user values */
+  uint32_t cancels;  /* cancellations asked for and not taken back */
+  union {            /* a task waits for one thing at a time */
+    asy_watch watch; /* of a future; shares its link with the next */
+    asy_place place; /* in a wait queue */
+    asy_timer timer; /* of sleep */
   };
-  lua_State *co;   /* its thread, NULL before the first step */
   asy_list scopes; /* its timeouts, the innermost first */
   uint64_t id;
-  uint32_t cancels; /* cancellations asked for and not taken back */
-  uint8_t tflags;
-  uint8_t nargs; /* arguments of the body that wait in user values */
 } asy_task;
 
 /* User values of a task beyond a future's: its context, if it has a place (else

@@ -21,14 +21,14 @@ typedef struct asy_transport {
   bool held;     /* pause_writing was, and resume_writing was not since */
   bool lost;     /* connection_lost is to be called */
   bool failed;   /* by the protocol: ASY_TRANSPORT_ERROR */
-  int error;     /* of the connection, a libuv code, or 0 */
-  int dropped;   /* writes after the end */
   uint32_t slot; /* pin, until connection_lost was called */
-  size_t high, low;
   asy_loop *loop;
   asy_stream *stream; /* NULL once closed */
   asy_ready ready;
   asy_buf buf;
+  size_t high, low;
+  int error;       /* of the connection, a libuv code, or 0 */
+  int dropped;     /* writes after the end */
   asy_list makers; /* tasks that wait for connection_made */
   asy_ends ends;
 } asy_transport;
