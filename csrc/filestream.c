@@ -155,9 +155,12 @@ static ssize_t write_pipe(int fd, const char *data, size_t n) {
 
 
 static int file_send(asy_stream *s, const char *data, size_t n) {
+  const file_stream *f = (const file_stream *)s;
   ssize_t sent;
+  if (f->queued > 0)
+    return UV_EAGAIN;
   do {
-    switch (((file_stream *)s)->type) {
+    switch (f->type) {
     case S_IFSOCK: sent = send(s->fd, data, n, MSG_DONTWAIT); break;
     case S_IFIFO: sent = write_pipe(s->fd, data, n); break;
     default: sent = write(s->fd, data, n); break;

@@ -153,29 +153,23 @@ static int read_all(lua_State *L, int status, lua_KContext ctx) {
 }
 
 
-/* Whether the argument asks for everything: nothing, -1, "a" or "*a". */
-static bool is_all(lua_State *L, int arg) {
-  const char *format;
-  if (lua_isnoneornil(L, arg))
-    return true;
-  if (lua_type(L, arg) != LUA_TSTRING)
-    return lua_isinteger(L, arg) && lua_tointeger(L, arg) == -1;
-  format = lua_tostring(L, arg);
-  luaL_argcheck(L, strcmp(format, "a") == 0 || strcmp(format, "*a") == 0, arg,
-                "number or \"a\" expected");
-  return true;
-}
-
-
-static lua_Integer check_count(lua_State *L, int arg) {
+/* A number of bytes, at least 'min'. */
+static lua_Integer check_count(lua_State *L, int arg, lua_Integer min) {
   lua_Integer n = luaL_checkinteger(L, arg);
-  luaL_argcheck(L, n >= 0, arg, "negative number of bytes");
+  luaL_argcheck(L, n >= min, arg, "negative number of bytes");
   return n;
 }
 
 
 lua_Integer asy_stream_count(lua_State *L, int arg) {
-  return is_all(L, arg) ? -1 : check_count(L, arg);
+  int type = lua_type(L, arg);
+  if (type == LUA_TSTRING) {
+    const char *format = lua_tostring(L, arg);
+    luaL_argcheck(L, strcmp(format, "a") == 0 || strcmp(format, "*a") == 0, arg,
+                  "number or \"a\" expected");
+    return -1;
+  }
+  return type <= LUA_TNIL ? -1 : check_count(L, arg, -1);
 }
 
 
@@ -183,7 +177,6 @@ lua_Integer asy_stream_count(lua_State *L, int arg) {
 static int reader_read(lua_State *L) {
   asy_reader *r = asy_reading_reader(L);
   lua_Integer n = asy_stream_count(L, 2);
-  lua_settop(L, 1);
   if (n < 0)
     return read_all(L, LUA_OK, 0);
   if (n > 0)
@@ -213,8 +206,7 @@ static int read_exactly(lua_State *L, int status, lua_KContext n) {
 static int reader_readexactly(lua_State *L) {
   lua_Integer n;
   asy_reading_reader(L);
-  n = check_count(L, 2);
-  lua_settop(L, 1);
+  n = check_count(L, 2, 0);
   return read_exactly(L, LUA_OK, (lua_KContext)n);
 }
 

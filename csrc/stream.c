@@ -144,13 +144,15 @@ static size_t part_of(size_t n) {
 }
 
 
-int asy_stream_write(asy_stream *s, const char *data, size_t n) {
+ssize_t asy_stream_write(asy_stream *s, const char *data, size_t n) {
   size_t left = n;
   int err = 0;
   if (s->before != NULL)
     fflush(s->before);
-  if (asy_stream_queued(s) == 0 && n > 0) {
+  if (n > 0) {
     int sent = s->ops->send(s, data, part_of(n));
+    if (asy_likely(sent >= 0 && (size_t)sent == n))
+      return 0;
     if (sent >= 0) {
       data += sent;
       left -= (size_t)sent;
@@ -166,7 +168,9 @@ int asy_stream_write(asy_stream *s, const char *data, size_t n) {
       left -= part;
     }
   }
-  if (err != 0 && (err != UV_ENOMEM || left < n))
+  if (err == 0)
+    return (ssize_t)asy_stream_queued(s);
+  if (err != UV_ENOMEM || left < n)
     asy_stream_lose(s, err); /* half a message is none */
   return err;
 }

@@ -76,7 +76,7 @@ typedef struct asy_stream_ops {
   int (*start)(struct asy_stream *s);
   void (*stop)(struct asy_stream *s);
   /* Sends what can be sent at once: how much that was, or a libuv error, which
-  ** is UV_EAGAIN when it was nothing. */
+  ** is UV_EAGAIN when it was nothing, as whenever bytes wait already. */
   int (*send)(struct asy_stream *s, const char *data, size_t n);
   /* Sends a copy of the bytes when it can, then calls asy_stream_sent; 0 or a
   ** libuv error. */
@@ -167,9 +167,9 @@ void asy_stream_received(asy_stream *s, ssize_t n);
 bool asy_stream_drain(asy_stream *s);
 
 /* Sends the bytes: at once what the system takes, the rest from a copy. Returns
-** 0 or a libuv error, after which the connection is lost; but for UV_ENOMEM
-** when nothing was sent yet. */
-int asy_stream_write(asy_stream *s, const char *data, size_t n);
+** how many bytes wait to be sent then, or a libuv error, after which the
+** connection is lost; but for UV_ENOMEM when nothing was sent yet. */
+ssize_t asy_stream_write(asy_stream *s, const char *data, size_t n);
 
 /* Some of what was queued is sent, or it could not be: 0 or a libuv error. */
 void asy_stream_sent(asy_stream *s, int status);

@@ -31,6 +31,7 @@ static void write_dropped(lua_State *L, asy_transport *t) {
 
 static int send_bytes(lua_State *L, asy_transport *t, const char *data,
                       size_t n, const char *fname) {
+  ssize_t waiting;
   if (asy_unlikely(t->ended))
     return asy_error_raise(L, ASY_RUNTIME_ERROR, "%s: after write_eof", fname);
   if (n == 0)
@@ -40,10 +41,11 @@ static int send_bytes(lua_State *L, asy_transport *t, const char *data,
     return 0;
   }
   luaL_argcheck(L, t->stream->ways & ASY_STREAM_WRITES, 1, "it only reads");
-  if (asy_unlikely(asy_stream_write(t->stream, data, n) == UV_ENOMEM &&
-                   t->stream != NULL))
+  waiting = asy_stream_write(t->stream, data, n);
+  if (asy_unlikely(waiting == UV_ENOMEM && t->stream != NULL))
     return luaL_error(L, "not enough memory");
-  asy_transport_hold(L, t, 1);
+  if (waiting > 0)
+    asy_transport_hold(L, t, 1);
   return 0;
 }
 

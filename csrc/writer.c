@@ -45,14 +45,13 @@ static asy_stream *check_open(lua_State *L, asy_writer *w, const char *fname) {
 
 static void send_bytes(lua_State *L, asy_writer *w, asy_stream *s,
                        const char *data, size_t n, const char *fname) {
-  int err = asy_stream_write(s, data, n);
-  if (asy_likely(err == 0)) {
-    if (asy_stream_queued(s) > HIGH_WATER)
-      w->paused = true;
-    return;
+  ssize_t waiting = asy_stream_write(s, data, n);
+  if (asy_unlikely(waiting < 0)) {
+    asy_writer_pusherror(L, w, (int)waiting, fname);
+    lua_error(L);
   }
-  asy_writer_pusherror(L, w, err, fname);
-  lua_error(L);
+  if (waiting > HIGH_WATER)
+    w->paused = true;
 }
 
 
