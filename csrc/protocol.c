@@ -82,26 +82,22 @@ void asy_protocol_limits(lua_State *L, size_t *high, size_t *low) {
 
 bool asy_protocol_method(lua_State *L, int idx, const char *name) {
   lua_getiuservalue(L, idx, ASY_TRANSPORT_PROTOCOL);
-  if (lua_getfield(L, -1, name) == LUA_TNIL) {
-    lua_pop(L, 2);
+  lua_pushcfunction(L, asy_report_msgh);
+  if (lua_getfield(L, -2, name) == LUA_TNIL)
     return false;
-  }
-  lua_insert(L, -2);
+  lua_pushvalue(L, -3);
   return true;
 }
 
 
 bool asy_protocol_call(lua_State *L, asy_rt *rt, int idx, int n) {
-  int fn = lua_gettop(L) - n - 1, previous = 0, status;
+  int previous = 0, status;
   bool entered = rt->task == NULL;
-  lua_pushcfunction(L, asy_report_msgh);
-  lua_insert(L, fn);
   if (entered)
     previous = asy_context_enter(L, rt, idx, ASY_TRANSPORT_CONTEXT);
-  status = lua_pcall(L, n + 1, 1, fn);
+  status = lua_pcall(L, n + 1, 1, -n - 3);
   if (entered)
     asy_context_leave(L, rt, previous);
-  lua_remove(L, fn);
   return asy_likely(status == LUA_OK);
 }
 
@@ -117,15 +113,14 @@ bool asy_protocol_leaves(lua_State *L, asy_loop *loop) {
 void asy_protocol_tell(lua_State *L, asy_loop *loop, int idx, const char *name,
                        int n, const char *message) {
   int first = lua_gettop(L) - n + 1;
-  if (!asy_protocol_method(L, idx, name)) {
-    lua_settop(L, first - 1);
-    return;
+  if (asy_protocol_method(L, idx, name)) {
+    for (int i = 0; i < n; i++)
+      lua_pushvalue(L, first + i);
+    if (!asy_protocol_call(L, loop->rt, idx, n) &&
+        !asy_protocol_leaves(L, loop))
+      asy_report_error(L, loop, message, idx);
   }
-  lua_rotate(L, first, 2); /* below its arguments */
-  if (asy_protocol_call(L, loop->rt, idx, n))
-    lua_pop(L, 1);
-  else if (!asy_protocol_leaves(L, loop))
-    asy_report_error(L, loop, message, idx);
+  lua_settop(L, first - 1);
 }
 
 /* }====== */

@@ -29,13 +29,14 @@ bool asy_protocol_is(lua_State *L, int idx);
 int asy_protocol_set(lua_State *L);
 int asy_protocol_get(lua_State *L);
 
-/* Pushes the method of the protocol of the transport at 'idx' and the protocol;
-** nothing, and false, when it has none. May raise. */
+/* Begins a call of the method of the protocol of the transport at 'idx': the
+** arguments follow, then asy_protocol_call. False, when it has none. Pushes some
+** values. May raise. */
 bool asy_protocol_method(lua_State *L, int idx, const char *name);
 
-/* Calls the method with the protocol and 'n' more values on the top, which are
-** replaced by its result, or by the error: then false. In the transport's
-** context, unless a task runs, which calls from its own. */
+/* Calls the method with the 'n' arguments on the top, which are replaced by its
+** result, or by the error: then false. In the transport's context, unless a task
+** runs, which calls from its own. */
 bool asy_protocol_call(lua_State *L, asy_rt *rt, int idx, int n);
 
 /* The method has raised the error on the top, which is popped, and true

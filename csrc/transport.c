@@ -63,11 +63,10 @@ static void tell_data(lua_State *L, asy_transport *t, int idx) {
   } else {
     lua_pushlstring(L, asy_buf_bytes(b), n);
     asy_buf_consume(b, n);
-    if (asy_likely(asy_protocol_call(L, t->rt, idx, 1)))
-      lua_pop(L, 1);
-    else
+    if (asy_unlikely(!asy_protocol_call(L, t->rt, idx, 1)))
       fail(L, t, idx, "Fatal error: protocol.data_received() call failed.");
   }
+  lua_settop(L, idx);
   if (b->size > MAX_READ && asy_buf_length(b) == 0)
     asy_buf_free(b);
   if (t->stream != NULL && !t->stream->reading)
@@ -85,8 +84,8 @@ static void tell_eof(lua_State *L, asy_transport *t, int idx) {
       return;
     }
     keep = lua_toboolean(L, -1);
-    lua_pop(L, 1);
   }
+  lua_settop(L, idx);
   if (t->stream != NULL && (!keep || t->stream->ways == ASY_STREAM_READS))
     asy_transport_close(t, false);
 }
