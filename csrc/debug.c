@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pin.h"
 #include "report.h"
 
 /* Where in the registry the place of the library's Lua files is kept. */
@@ -70,6 +71,30 @@ static void push_library(lua_State *L) {
     }
   }
   lua_pushnil(L);
+}
+
+/* }====== */
+
+
+/* {====== Scopes that were not left ====== */
+
+/* What to say, the scope, and which of its user values has the place. */
+static int warn_unleft(lua_State *L) {
+  const char *text = (const char *)lua_touserdata(L, 1);
+  if (lua_getiuservalue(L, 2, (int)lua_tointeger(L, 3)) == LUA_TSTRING)
+    asy_report_warn(L, "%s (created at %s)", text, lua_tostring(L, -1));
+  return 0;
+}
+
+
+void asy_debug_unleft(asy_rt *rt, uint32_t slot, int source, const char *text) {
+  lua_State *L = asy_rt_state(rt);
+  lua_pushcfunction(L, warn_unleft);
+  lua_pushlightuserdata(L, (void *)text);
+  asy_pin_push(L, rt, slot);
+  lua_pushinteger(L, source);
+  if (lua_pcall(L, 3, 0, 0) != LUA_OK)
+    lua_pop(L, 1);
 }
 
 /* }====== */

@@ -21,6 +21,10 @@ bool asy_debug_where(lua_State *L, lua_State *co, int level);
 ** that runs, "?" when there is none. */
 void asy_debug_source(lua_State *L);
 
+/* Warns of the scope that is pinned there and whose task ends: what to say, and
+** the user value that has the place where it was made. Never raises. */
+void asy_debug_unleft(asy_rt *rt, uint32_t slot, int source, const char *text);
+
 /* The task's step that began at 'start' has ended. Says so when it took long,
 ** and when the task goes on after it swallowed its cancellation. Never
 ** raises. */

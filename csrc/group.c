@@ -262,32 +262,13 @@ void asy_group_reportfailed(asy_group *g) {
 }
 
 
-/* Says of the group, the argument, that its variable lacks a <close>. */
-static int warn_open(lua_State *L) {
-  lua_getiuservalue(L, 1, ASY_GROUP_SOURCE);
-  if (lua_isstring(L, -1))
-    asy_report_warn(L,
-                    "a task group was never left, and cancels its tasks now: "
-                    "make it a 'local group <close>' (created at %s)",
-                    lua_tostring(L, -1));
-  return 0;
-}
-
-
-static void warn(asy_group *g) {
-  lua_State *L = asy_rt_state(g->rt);
-  lua_pushcfunction(L, warn_open);
-  asy_pin_push(L, g->rt, g->slot);
-  if (lua_pcall(L, 1, 0, 0) != LUA_OK)
-    lua_pop(L, 1);
-}
-
-
 /* The parent ended, and never left the scope: so do the children. */
 static void parent_done(asy_watch *w, asy_future *f) {
   asy_group *g = asy_of(w, asy_group, watch);
   if (g->loop->debug && !(f->flags & ASY_KILLED) && asy_group_busy(g))
-    warn(g);
+    asy_debug_unleft(g->rt, g->slot, ASY_GROUP_SOURCE,
+                     "a task group was never left, and cancels its tasks now: "
+                     "make it a 'local group <close>'");
   asy_group_abort(g);
   asy_group_reportfailed(g);
   asy_group_finish(g);

@@ -11,8 +11,12 @@
 
 #include "await.h"
 #include "coroutine.h"
+#include "debug.h"
 #include "error.h"
 #include "pin.h"
+
+/* The user value of a Timeout: where it was made. In debug mode only. */
+#define SOURCE 1
 
 typedef enum scope_state { ACTIVE, EXPIRING, EXPIRED, EXITED } scope_state;
 
@@ -137,10 +141,14 @@ void asy_timeout_freeall(asy_rt *rt) {
 
 static void scope_drop(asy_task *t, asy_scope *s) {
   scope_exit(t, s);
-  if (s->pooled)
+  if (s->pooled) {
     scope_give(s);
-  else
-    asy_unpin(asy_rt_state(s->rt), s->rt, &s->slot);
+    return;
+  }
+  if (asy_unlikely(t->fut.loop->debug) && !(t->fut.flags & ASY_KILLED))
+    asy_debug_unleft(s->rt, s->slot, SOURCE,
+                     "a timeout was never left: make it a 'local _ <close>'");
+  asy_unpin(asy_rt_state(s->rt), s->rt, &s->slot);
 }
 
 
@@ -174,10 +182,19 @@ static asy_scope *check_scope(lua_State *L) {
 static asy_scope *timeout_new(lua_State *L, const char *fname) {
   asy_rt *rt = asy_rt_up(L);
   asy_scope *s;
-  if (rt->task == NULL)
+  bool debug;
+  if (rt->task == NULL) {
     asy_error_raise(L, ASY_RUNTIME_ERROR, "'%s' must be called in a task",
                     fname);
-  s = (asy_scope *)asy_new(L, rt, ASY_TIMEOUT, sizeof(asy_scope), 0);
+    return NULL; /* not reached */
+  }
+  debug = rt->task->fut.loop->debug;
+  s = (asy_scope *)asy_new(L, rt, ASY_TIMEOUT, sizeof(asy_scope),
+                           debug ? SOURCE : 0);
+  if (asy_unlikely(debug)) {
+    asy_debug_source(L);
+    lua_setiuservalue(L, -2, SOURCE);
+  }
   s->slot = asy_pin(L, rt, -1);
   scope_enter(s, rt->task);
   return s;

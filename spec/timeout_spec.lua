@@ -196,6 +196,31 @@ describe("timeout", function()
     assert.is_true(asyncio.isinstance(scope, asyncio.Timeout))
   end)
 
+  it("that its task does not leave is reported in debug mode", function()
+    local result = helper.run_script [[
+      local asyncio = require "asyncio"
+      local function late()
+        asyncio.timeout(0.001)
+        asyncio.sleep(1000)
+      end
+      local function early()
+        asyncio.timeout_at(math.huge)
+        local _ <close> = asyncio.timeout(1000)
+      end
+      local function main()
+        print(pcall(asyncio.Task.await, asyncio.create_task(late)))
+        asyncio.create_task(early):await()
+        asyncio.create_task(early):cancel()
+        asyncio.get_running_loop():set_debug(false)
+        asyncio.create_task(early):await()
+      end
+      asyncio.run(asyncio.async(main)(), { debug = true })
+    ]]
+    local text = "asyncio: a timeout was never left: make it a 'local _ <close>' (created at script:%d)\n"
+    assert.equal("false\tCancelledError\n", result.stdout)
+    assert.equal(text:format(3) .. text:format(7), result.stderr)
+  end)
+
   ait("refuses bad times", function()
     helper.raises("bad argument #1", asyncio.timeout, "x")
     helper.raises("bad argument #1", asyncio.timeout, 0 / 0)
