@@ -171,7 +171,7 @@ bool asy_await_function(lua_State *L, asy_rt *rt, int idx) {
 int asy_await_typeerror(lua_State *L, int arg) {
   if (lua_isthread(L, arg))
     return luaL_argerror(L, arg, "cannot await a thread that has started");
-  return asy_typeerror(L, arg, "awaitable");
+  return asy_typeerror(L, arg, "function or awaitable");
 }
 
 

@@ -285,8 +285,8 @@ void asy_wait_children(lua_State *L, asy_rt *rt, int arg, int list,
     if (asy_unlikely(futures[i - 1] == NULL)) {
       all_futures = false;
       if (!asy_await_is(L, rt, -1)) {
-        lua_pushfstring(L, "awaitable expected at [%I], got %s", (LUAI_UACINT)i,
-                        luaL_typename(L, -1));
+        lua_pushfstring(L, "function or awaitable expected at [%I], got %s",
+                        (LUAI_UACINT)i, luaL_typename(L, -1));
         luaL_argerror(L, arg, lua_tostring(L, -1));
       }
     }

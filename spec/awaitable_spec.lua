@@ -31,7 +31,8 @@ describe("await", function()
 
   ait("refuses what is none", function()
     for _, value in ipairs { 1, "text", true, {}, io.stdout } do
-      helper.raises("bad argument #1 to '[%w.]*await' %(awaitable expected", asyncio.await, value)
+      local text = "bad argument #1 to '[%w.]*await' %(function or awaitable expected"
+      helper.raises(text, asyncio.await, value)
       assert.is_false(asyncio.isawaitable(value))
     end
     helper.raises("bad argument #1 to '[%w.]*await'", asyncio.await, nil)

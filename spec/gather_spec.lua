@@ -206,7 +206,7 @@ describe("gather", function()
 
   ait("refuses what is not awaitable, before it starts anything", function()
     local called = false
-    local message = "bad argument #1 to 'gather' %(awaitable expected at %[2%], got number%)"
+    local message = "bad argument #1 to 'gather' %(function or awaitable expected at %[2%], got n"
     helper.raises(message, function()
       gather {
         function()

@@ -312,7 +312,7 @@ describe("starting a child is refused with", function()
     helper.raises("#1 to 'create_subprocess_exec' %(string expected, got nil%)", exec)
     helper.raises("#1 to 'create_subprocess_exec' %(empty program%)", exec, "")
     helper.raises("#1 .*zero byte", exec, "a\0b")
-    helper.raises("#2 .*table expected, got string", exec, "true", "x")
+    helper.raises("#2 .*list of arguments expected, got string", exec, "true", "x")
     helper.raises("#2 .*element 2: string expected, got boolean", exec, "true", { "x", true })
     local field <const> = "#2 .*list expected, got a table with the field 'stdin'"
     helper.raises(field, exec, "cat", { stdin = "pipe" })
@@ -327,7 +327,7 @@ describe("starting a child is refused with", function()
     for pattern, opts in pairs {
       ["'stdin': .* got 'stdout'"] = { stdin = "stdout" },
       ["'stdout': .* got 'stdout'"] = { stdout = "stdout" },
-      ["'stdout': .* got 'pipes'"] = { stdout = "pipes" },
+      ["'stdout': 'pipe', .* a stream or .* expected, got 'pipes'"] = { stdout = "pipes" },
       ["'stderr': .* got number"] = { stderr = -1 },
       ["'stderr': .* got table"] = { stderr = {} },
       ["'stdin': .* got userdata"] = { stdin = asyncio.get_running_loop() },

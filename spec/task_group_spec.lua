@@ -142,7 +142,7 @@ describe("a task group", function()
     assert.same({ n = 4, 1, 3, 4, 5 }, asyncio.gather(list):await())
     local values = { asyncio.Future(), list[1], 1, "x", {} }
     for i = 1, #values do
-      local why = i <= 2 and "a future is no body" or "awaitable expected"
+      local why = i <= 2 and "a future is no body" or "function or awaitable expected"
       helper.raises("bad argument #1 to 'create_task' %(" .. why, function()
         group:create_task(values[i])
       end)

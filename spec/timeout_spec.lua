@@ -216,7 +216,8 @@ describe("timeout", function()
       end
       asyncio.run(asyncio.async(main)(), { debug = true })
     ]]
-    local text = "asyncio: a timeout was never left: make it a 'local _ <close>' (created at script:%d)\n"
+    local text = "asyncio: a timeout was never left: make it a 'local _ <close>' "
+      .. "(created at script:%d)\n"
     assert.equal("false\tCancelledError\n", result.stdout)
     assert.equal(text:format(3) .. text:format(7), result.stderr)
   end)

@@ -173,8 +173,8 @@ end
 
 local function check_main(main, fname, level)
   if not core.isawaitable(main) then
-    local got = type(main)
-    error(("bad argument #1 to '%s' (awaitable expected, got %s)"):format(fname, got), level + 1)
+    local text = "bad argument #1 to '%s' (function or awaitable expected, got %s)"
+    error(text:format(fname, type(main)), level + 1)
   end
 end
 

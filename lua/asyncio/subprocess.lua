@@ -100,7 +100,9 @@ local function get_stdio(options, arg, name, fd)
     return value
   end
   local shown = type(value) == "string" and ("'%s'"):format(value) or io.type(value) or type(value)
-  complain(arg, "field '%s': a way to connect it expected, got %s", name, shown)
+  local ways <const> = "'pipe', 'null', 'inherit', " .. (fd == 2 and "'stdout', " or "")
+    .. "a file, a stream or a descriptor"
+  complain(arg, "field '%s': %s expected, got %s", name, ways, shown)
 end
 
 local function get_env(options, arg)
@@ -198,7 +200,9 @@ local function spawn_program(program, args, options)
   check_text(program, 1, "program")
   local words <const> = { program }
   if args ~= nil then
-    check_type(args, "table", 2)
+    if type(args) ~= "table" then
+      expect(2, "list of arguments", args)
+    end
     add_words(words, args, 1, 2)
   end
   return spawn(program, words, check_options(options, CHILD_OPTIONS, 3), 3)
