@@ -58,20 +58,28 @@ static void arrived(int signum, siginfo_t *info, void *context) {
 }
 
 
+static bool is_ours(const struct sigaction *action) {
+  return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == arrived;
+}
+
+
+/* In the child of a fork our handler may be there still: what was there before
+** is known then. */
 static void signals_take(void) {
-  struct sigaction action = {0};
+  struct sigaction action = {0}, old;
   action.sa_sigaction = arrived;
   action.sa_flags = SA_RESTART | SA_SIGINFO;
   sigemptyset(&action.sa_mask);
-  sigaction(SIGURG, &action, &before);
+  if (sigaction(SIGURG, NULL, &old) == 0 && !is_ours(&old))
+    before = old;
+  sigaction(SIGURG, &action, NULL);
 }
 
 
 /* Puts back what was there, unless somebody has set another handler since. */
 static void signals_give(void) {
   struct sigaction action;
-  if (sigaction(SIGURG, NULL, &action) == 0 && (action.sa_flags & SA_SIGINFO) &&
-      action.sa_sigaction == arrived)
+  if (sigaction(SIGURG, NULL, &action) == 0 && is_ours(&action))
     sigaction(SIGURG, &before, NULL);
 }
 

@@ -264,6 +264,31 @@ describe("the child of a fork", function()
   end)
 end)
 
+describe("the signal that interrupts threads", function()
+  it("is handed on once in the child of a fork, too", function()
+    if not (os.getenv "ASYNCIO_TEST_LUA" or ""):find "host" then
+      return pending "this interpreter cannot fork"
+    end
+    local out = check([[
+      local pool = asyncio.ThreadPoolExecutor(1)
+      asyncio.run(pool.submit, pool, type, 1)
+      local pid = os.fork()
+      if pid == 0 then
+        local own = asyncio.ThreadPoolExecutor(1)
+        asyncio.run(own.submit, own, type, 1)
+        for _ = 1, 2 do
+          io.popen("kill -URG $PPID"):close()
+          own:shutdown()
+        end
+        os.exit(7)
+      end
+      print(os.waitpid(pid))
+      pool:shutdown()
+    ]], { ASAN_OPTIONS = "detect_leaks=0" })
+    assert.are.equal("7\n", out)
+  end)
+end)
+
 describe("a loop that closes", function()
   it("lets go of jobs that run, are queued, or have ended", function()
     check [[
