@@ -13,6 +13,7 @@
 #include "options.h"
 #include "remote.h"
 #include "settings.h"
+#include "weak.h"
 #include "work.h"
 #include "worker.h"
 
@@ -410,8 +411,11 @@ static int executor_onclose(lua_State *L) {
 static int is_closing(lua_State *L) {
   asy_rt *rt = asy_rt_up(L);
   bool is = false;
-  for (asy_list *n = rt->engines.next; n != &rt->engines; n = n->next)
-    is = is || asy_of(n, asy_engine, link)->loop->closing;
+  for (asy_list *n = rt->engines.next; n != &rt->engines && !is; n = n->next) {
+    uint32_t owner = asy_of(n, asy_engine, link)->owner;
+    const asy_loop *loop = (const asy_loop *)asy_weak_get(rt, owner);
+    is = loop != NULL && loop->closing;
+  }
   lua_pushboolean(L, is);
   return 1;
 }

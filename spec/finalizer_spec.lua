@@ -225,4 +225,10 @@ end
 open()
 abandon()
 ]])
+
+  check("may be a loop that others ask about", [[
+asyncio.new_event_loop()
+abandon()
+local pool <close> = asyncio.ThreadPoolExecutor(1)
+]])
 end)
