@@ -46,7 +46,10 @@ void asy_future_extra(lua_State *L, int idx) {
     return;
   lua_pop(L, 1);
   lua_newtable(L);
-  lua_getiuservalue(L, idx, ASY_FUT_EXTRA);
+  if (lua_getiuservalue(L, idx, ASY_FUT_EXTRA) == LUA_TTABLE) {
+    lua_remove(L, -2); /* a finalizer has made it meanwhile */
+    return;
+  }
   lua_setfield(L, -2, "loop");
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, idx, ASY_FUT_EXTRA);

@@ -225,4 +225,23 @@ describe("a finalizer", function()
       file:close()
     end
   end)
+
+  ait("may add a done callback where a future fails", function()
+    local called = 0
+    local n <const> = at_each_allocation(asyncio.Future, function(future)
+      future:set_exception "failed"
+      future:add_done_callback(function()
+        called = called + 1
+      end)
+      assert.equal("failed", future:exception())
+      assert.equal(asyncio.get_running_loop(), future:get_loop())
+    end, function(future)
+      future:add_done_callback(function()
+        called = called + 1
+      end)
+    end)
+    asyncio.sleep(0)
+    assert(n > 0)
+    assert.equal(2 * n + 1, called)
+  end)
 end)
