@@ -40,8 +40,10 @@ static void tell_made(lua_State *L, asy_dgram *t, int idx) {
 static void tell_received(lua_State *L, asy_dgram *t, int idx) {
   asy_endpoint *d = t->d;
   asy_received *r;
+  struct sockaddr_storage from;
   asy_udp_take(d);
   r = d->taken;
+  from = r->from; /* a finalizer may close the transport */
   if (r->error != 0) {
     const struct sockaddr *peer = (const struct sockaddr *)&d->peer;
     char text[ASY_ADDRESS_TEXT];
@@ -53,7 +55,7 @@ static void tell_received(lua_State *L, asy_dgram *t, int idx) {
     tell(L, t, idx, "error_received", 1);
   } else {
     lua_pushlstring(L, r->data, r->n);
-    asy_address_push(L, (const struct sockaddr *)&r->from);
+    asy_address_push(L, (const struct sockaddr *)&from);
     asy_udp_drop(d);
     tell(L, t, idx, "datagram_received", 2);
   }

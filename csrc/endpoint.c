@@ -56,11 +56,12 @@ static asy_task *waiter(lua_State *L, asy_endpoint *d, const char *fname) {
 ** Those that wait come first to what remains. */
 static int push_first(lua_State *L, asy_endpoint *d) {
   asy_received *r;
-  const struct sockaddr *from;
+  struct sockaddr_storage name; /* a finalizer may close the endpoint */
+  const struct sockaddr *from = (const struct sockaddr *)&name;
   asy_udp_take(d);
   asy_udp_serve(d);
   r = d->taken;
-  from = (const struct sockaddr *)&r->from;
+  name = r->from;
   if (asy_unlikely(r->error != 0))
     return raise_os(L, d, r->error, "recv",
                     d->connected ? (const struct sockaddr *)&d->peer : NULL);

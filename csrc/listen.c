@@ -286,13 +286,25 @@ void asy_listen_close(asy_server *server) {
 }
 
 
+/* The name of the listener after 'i' others, if there is one. */
+static bool nth_name(const asy_server *server, lua_Integer i,
+                     struct sockaddr_storage *name) {
+  const asy_list *all = &server->listeners, *n = all->next;
+  while (i-- > 0 && n != all)
+    n = n->next;
+  if (n == all)
+    return false;
+  get_name(asy_of(n, asy_listener, link), name);
+  return true;
+}
+
+
+/* A finalizer that runs meanwhile may close the server. */
 void asy_listen_sockets(lua_State *L, asy_server *server) {
-  asy_list *all = &server->listeners;
+  struct sockaddr_storage name;
   lua_Integer i = 0;
   lua_newtable(L);
-  for (asy_list *n = all->next; n != all; n = n->next) {
-    struct sockaddr_storage name;
-    get_name(asy_of(n, asy_listener, link), &name);
+  while (nth_name(server, i, &name)) {
     asy_address_push(L, (const struct sockaddr *)&name);
     lua_rawseti(L, -2, ++i);
   }

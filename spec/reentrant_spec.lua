@@ -244,4 +244,43 @@ describe("a finalizer", function()
     assert(n > 0)
     assert.equal(2 * n + 1, called)
   end)
+
+  ait("may close the server whose sockets are asked for", function()
+    local function before()
+      return asyncio.start_server(print, HOST, 0)
+    end
+    local n <const> = at_each_allocation(before, function(server)
+      server:sockets()
+    end, function(server)
+      server:close()
+    end)
+    assert(n > 0)
+  end)
+
+  ait("may close what receives datagrams", function()
+    local received = 0
+    local loop <const> = asyncio.get_running_loop()
+    local function before()
+      return loop:create_datagram_endpoint(function()
+        return {
+          datagram_received = function(_, data, address)
+            received = received + #data
+            assert.equal(HOST, address.host)
+          end,
+        }
+      end, { local_addr = { host = HOST, port = 0 } })
+    end
+    at_each_allocation(before, function(transport)
+      transport:sendto("x", HOST, transport:get_extra_info("sockname").port)
+      local seen <const> = received
+      while received == seen and not transport:is_closing() do
+        asyncio.sleep(0)
+      end
+      asyncio.sleep(0)
+      transport:abort()
+    end, function(transport)
+      transport:abort()
+    end)
+    assert(received > 0)
+  end)
 end)
