@@ -352,8 +352,7 @@ static void task_begin(lua_State *L, asy_task *t, int idx) {
 }
 
 
-void asy_task_schedule(lua_State *L, int idx) {
-  asy_task *t = (asy_task *)lua_touserdata(L, idx);
+void asy_task_schedule(lua_State *L, asy_task *t, int idx) {
   task_begin(L, t, idx);
   asy_loop_ready(t->fut.loop, &t->ready);
 }

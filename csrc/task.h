@@ -216,9 +216,9 @@ unsigned asy_task_uncancel(asy_task *t);
 ** which cannot suspend. Reports what they raise. */
 void asy_task_kill(lua_State *L, asy_task *t);
 
-/* Schedules the first step of the new task at 'idx'. May raise; then there is
+/* Schedules the first step of the new task 't' at 'idx'. May raise; then there is
 ** no task. */
-void asy_task_schedule(lua_State *L, int idx);
+void asy_task_schedule(lua_State *L, asy_task *t, int idx);
 
 /* Instead of that runs the first step at once, inside the caller's, if the
 ** task's loop runs. */

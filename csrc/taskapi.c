@@ -144,13 +144,14 @@ static void call_factory(lua_State *L, asy_rt *rt, int loopidx, int idx) {
 static void task_of_coroutine(lua_State *L, asy_rt *rt, int loopidx, int idx,
                               const char *const *names) {
   asy_loop *loop = (asy_loop *)lua_touserdata(L, loopidx);
+  asy_task *t;
   int name = idx + 2, context = idx + 3, eager = idx + 4;
   lua_settop(L, idx + 1);
   check_options(L, rt, idx + 1, names);
   asy_loop_checkopen(L, loop);
   asy_coroutine_take(L, idx);
   lua_pushvalue(L, idx);
-  asy_task_new(L, loop, 0);
+  t = asy_task_new(L, loop, 0);
   lua_replace(L, idx);
   if (!lua_isnil(L, name)) {
     lua_pushvalue(L, name);
@@ -163,7 +164,7 @@ static void task_of_coroutine(lua_State *L, asy_rt *rt, int loopidx, int idx,
   if (lua_toboolean(L, eager))
     asy_task_eager(L, idx);
   else
-    asy_task_schedule(L, idx);
+    asy_task_schedule(L, t, idx);
   lua_settop(L, idx);
 }
 
@@ -198,11 +199,13 @@ static void make_coroutine(lua_State *L, asy_rt *rt, int idx) {
 
 
 bool asy_task_offunction(lua_State *L, asy_loop *loop, int idx) {
+  asy_task *t;
   if (asy_unlikely(!lua_isfunction(L, idx) || loop->factory))
     return false;
-  asy_await_function(L, loop->rt, idx);
-  asy_task_new(L, loop, lua_gettop(L) - idx);
-  asy_task_schedule(L, idx);
+  if (asy_unlikely(asy_coroutine_isfunction(L, idx)))
+    asy_coroutine_unwrap(L, idx);
+  t = asy_task_new(L, loop, lua_gettop(L) - idx);
+  asy_task_schedule(L, t, idx);
   return true;
 }
 
