@@ -1,9 +1,11 @@
 /*
 ** Handles, and everything that schedules one: a callback is pinned from its
-** making until it ran or was cancelled.
+** making until it ran or was cancelled; that of a future which might never be
+** done is kept by the future, until then.
 */
 #include "callback.h"
 
+#include "anchor.h"
 #include "context.h"
 #include "coroutine.h"
 #include "debug.h"
@@ -118,8 +120,9 @@ void asy_callback_checkfn(lua_State *L, int arg) {
 }
 
 
-asy_callback *asy_callback_new(lua_State *L, asy_rt *rt, asy_kind kind,
-                               int loopidx, int nargs) {
+/* The same as asy_callback_new, but nothing keeps it. */
+static asy_callback *callback_make(lua_State *L, asy_rt *rt, asy_kind kind,
+                                   int loopidx, int nargs) {
   int fn = lua_gettop(L) - nargs;
   asy_callback *cb;
   if (nargs > MAX_ARGS)
@@ -148,7 +151,14 @@ asy_callback *asy_callback_new(lua_State *L, asy_rt *rt, asy_kind kind,
     lua_setiuservalue(L, fn, ASY_CB_SOURCE);
   }
   asy_loop_checkopen(L, cb->loop); /* a finalizer may have closed it */
-  cb->slot = asy_pin(L, rt, fn);
+  return cb;
+}
+
+
+asy_callback *asy_callback_new(lua_State *L, asy_rt *rt, asy_kind kind,
+                               int loopidx, int nargs) {
+  asy_callback *cb = callback_make(L, rt, kind, loopidx, nargs);
+  cb->slot = asy_pin(L, rt, -1);
   return cb;
 }
 
@@ -160,6 +170,8 @@ void asy_callback_cancel(lua_State *L, asy_callback *cb) {
   asy_list_remove(&cb->watch.link);
   if (asy_ready_queued(&cb->ready) || cb->slot == 0)
     return; /* released when its turn comes, or before */
+  if (cb->kind == ASY_CALLBACK)
+    asy_anchor_hold(cb->rt, cb->slot);
   asy_pin_push(L, cb->rt, cb->slot);
   callback_release(L, cb, lua_gettop(L));
   lua_pop(L, 1);
@@ -233,6 +245,8 @@ static int call_at(lua_State *L) {
 
 static void done_fire(asy_watch *w, asy_future *f) {
   asy_callback *cb = asy_of(w, asy_callback, watch);
+  if (f->kind != ASY_TASK)
+    asy_anchor_hold(cb->rt, cb->slot);
   asy_loop_ready(f->loop, &cb->ready);
 }
 
@@ -261,11 +275,16 @@ static int add_done_callback(lua_State *L) {
   push_callbacks(L);
   lua_insert(L, 3);    /* future, loop, list, function */
   lua_pushvalue(L, 1); /* its argument */
-  cb = asy_callback_new(L, rt, ASY_CALLBACK, 2, 1);
+  cb = callback_make(L, rt, ASY_CALLBACK, 2, 1);
+  if (f->state != ASY_PENDING || asy_anchor_issure(f))
+    cb->slot = asy_pin(L, rt, -1);
+  else
+    cb->slot = asy_anchor_new(L, rt, -1);
   if (f->state == ASY_PENDING) {
     lua_rawseti(L, 3, (lua_Integer)lua_rawlen(L, 3) + 1);
     asy_future_watch(f, &cb->watch, done_fire);
   } else {
+    asy_anchor_hold(rt, cb->slot);
     asy_loop_ready(f->loop, &cb->ready);
   }
   return 0;

@@ -3,6 +3,7 @@
 */
 #include "future.h"
 
+#include "anchor.h"
 #include "debug.h"
 #include "error.h"
 #include "report.h"
@@ -124,6 +125,8 @@ void asy_future_setresult(lua_State *L, asy_future *f, int idx, int n) {
   lua_setiuservalue(L, idx, ASY_FUT_VALUE);
   f->nresults = (uint8_t)(n > 1 ? 2 : n);
   asy_future_done(f, ASY_FINISHED);
+  if (asy_unlikely(f->flags & ASY_EXTRAS))
+    asy_anchor_clear(L, idx);
 }
 
 
@@ -132,6 +135,8 @@ void asy_future_seterror(lua_State *L, int idx) {
   idx = lua_absindex(L, idx);
   lua_setiuservalue(L, idx, ASY_FUT_VALUE);
   asy_future_done(f, ASY_FAILED);
+  if (f->flags & ASY_EXTRAS)
+    asy_anchor_clear(L, idx);
   if (!(f->flags & ASY_RETRIEVED))
     asy_report_watch(L, idx);
 }
@@ -168,7 +173,11 @@ bool asy_future_cancelwith(lua_State *L, asy_future *f, int idx, int msg) {
     lua_pushvalue(L, msg);
     asy_future_setextra(L, idx, "message");
   }
-  return asy_future_cancel(f);
+  if (!asy_future_cancel(f))
+    return false;
+  if (f->state != ASY_PENDING && (f->flags & ASY_EXTRAS))
+    asy_anchor_clear(L, idx);
+  return true;
 }
 
 /* }====== */
@@ -188,6 +197,8 @@ static void settle_all(lua_State *L, int idx) {
     if (!f->rt->ops[f->kind]->settle(L, lua_gettop(L)))
       continue;
     f->flags &= (uint8_t)~ASY_UNSETTLED;
+    if (f->flags & ASY_EXTRAS)
+      asy_anchor_clear(L, -1);
     lua_pop(L, 1);
   }
 }

@@ -1,12 +1,12 @@
 /*
-** gather: a future of the results of several. It is pinned until the last of
-** its children is done, even if it has failed before: so late errors of
-** children are taken note of, and not reported as lost.
+** gather: a future of the results of several. It is pinned, or kept by its
+** children, until the last of these is done, even if it has failed before: so
+** late errors of children are taken note of, and not reported as lost.
 */
+#include "anchor.h"
 #include "await.h"
 #include "error.h"
 #include "options.h"
-#include "pin.h"
 #include "wait.h"
 
 typedef struct asy_child {
@@ -36,7 +36,7 @@ typedef struct asy_gather {
 
 static void unpin_if_over(asy_gather *g) {
   if (g->pending == 0 && g->fut.state != ASY_PENDING)
-    asy_unpin(asy_rt_state(g->fut.rt), g->fut.rt, &g->fut.slot);
+    asy_anchor_drop(g->fut.rt, &g->fut.slot);
 }
 
 
@@ -45,6 +45,7 @@ static void gather_complete(asy_gather *g, asy_state state) {
   if (asy_future_follow(&g->fut, state))
     return;
   g->outcome = (uint8_t)state;
+  asy_anchor_hold(g->fut.rt, g->fut.slot);
   asy_loop_ready(g->fut.loop, &g->ready);
 }
 
@@ -326,6 +327,40 @@ uint32_t asy_wait_unique(lua_State *L, asy_future **futures, lua_Integer n,
 }
 
 
+/* Whether a child will surely be done, or none is pending. */
+static bool is_sure(const asy_gather *g) {
+  bool pending = false;
+  for (uint32_t i = 0; i < g->nchildren; i++) {
+    const asy_future *f = g->child[i].fut;
+    if (f->state != ASY_PENDING)
+      continue;
+    if (asy_likely(asy_anchor_issure(f)))
+      return true;
+    pending = true;
+  }
+  return !pending;
+}
+
+
+/* The gather on the top is pinned, or else its children keep it. */
+static void gather_keep(lua_State *L, asy_gather *g, int list) {
+  if (asy_likely(is_sure(g))) {
+    g->fut.slot = asy_pin(L, g->fut.rt, -1);
+    return;
+  }
+  lua_pushvalue(L, list);
+  for (uint32_t i = 0; i < g->nchildren; i++) {
+    if (g->child[i].fut->state != ASY_PENDING)
+      continue;
+    push_child(L, g, i);
+    asy_anchor_keep(L, -1, -3);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  g->fut.slot = asy_anchor_new(L, g->fut.rt, -1);
+}
+
+
 /* Makes the gather of the 'n' futures in the list at 'list', which the block
 ** holds, too. */
 static asy_gather *gather_new(lua_State *L, int list, asy_future **futures,
@@ -341,11 +376,11 @@ static asy_gather *gather_new(lua_State *L, int list, asy_future **futures,
   g->ready.ops = &gather_entry;
   g->nplaces = (uint32_t)n;
   g->nchildren = g->pending = count;
-  g->fut.slot = asy_pin(L, loop->rt, -1);
   for (uint32_t i = 0; i < count; i++) {
     g->child[i].owner = g;
     g->child[i].fut = futures[i];
   }
+  gather_keep(L, g, list);
   return g;
 }
 

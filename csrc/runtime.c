@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "anchor.h"
 #include "block.h"
 #include "group.h"
 #include "loop.h"
@@ -102,6 +103,7 @@ static int rt_gc(lua_State *L) {
   asy_group_freeall(rt);
   asy_block_free(rt);
   asy_weak_freeall(rt);
+  asy_anchor_freeall(rt);
   return 0;
 }
 
@@ -145,6 +147,8 @@ asy_rt *asy_rt_open(lua_State *L) {
   rt->loops = weak_table(L);
   lua_newtable(L);
   rt->weak.tables = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_newtable(L);
+  rt->anchors.tables = luaL_ref(L, LUA_REGISTRYINDEX);
   push_weakmeta(L, "k");
   rt->weak.meta = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_pushboolean(L, 0);

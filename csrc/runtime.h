@@ -102,6 +102,20 @@ typedef struct asy_weak {
   uint32_t free;        /* the first that is free, 0 when none is */
 } asy_weak;
 
+/* Watchers of futures that are not pinned (anchor.h). */
+typedef struct asy_anchor {
+  uint32_t slot; /* 0: the number is free */
+  uint32_t next; /* free number, then */
+} asy_anchor;
+
+typedef struct asy_anchors {
+  int tables;           /* reference of the list of tables */
+  asy_anchor *entry;    /* of each number */
+  uint32_t count, size; /* numbers there, and room for them */
+  uint32_t used, limit; /* numbers, and how many are worth looking through */
+  uint32_t free;        /* the first that is free, 0 when none is */
+} asy_anchors;
+
 typedef struct asy_rt {
   lua_State *L;               /* the main thread */
   struct asy_loop *running;   /* the loop that is inside uv_run, or NULL */
@@ -127,6 +141,7 @@ typedef struct asy_rt {
   void (*interrupt)(lua_State *L, struct asy_rt *rt); /* raises, when what
                               ** the thread waits for is interrupted */
   asy_weak weak;
+  asy_anchors anchors;
   asy_trap trap;
   struct asy_inner *volatile inner; /* what runs further in (inner.h) */
   asy_list engines;                 /* of all loops that are not closed */

@@ -1,8 +1,8 @@
 /*
 ** shield: a future that ends as another does, and can be cancelled without it.
 */
+#include "anchor.h"
 #include "await.h"
-#include "pin.h"
 #include "wait.h"
 
 typedef struct asy_shield {
@@ -14,7 +14,7 @@ typedef struct asy_shield {
 
 
 static void unpin(asy_shield *s) {
-  asy_unpin(asy_rt_state(s->fut.rt), s->fut.rt, &s->fut.slot);
+  asy_anchor_drop(s->fut.rt, &s->fut.slot);
 }
 
 
@@ -44,6 +44,7 @@ static void inner_done(asy_watch *w, asy_future *inner) {
   if (s->fut.state == ASY_PENDING &&
       !asy_future_follow(&s->fut, (asy_state)inner->state)) {
     s->outcome = inner->state;
+    asy_anchor_hold(s->fut.rt, s->fut.slot);
     asy_loop_ready(s->fut.loop, &s->ready);
     return;
   }
@@ -99,8 +100,16 @@ static int shield(lua_State *L) {
   s->ready.ops = &shield_entry;
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, ASY_FUT_VALUE);
-  s->fut.slot = asy_pin(L, rt, -1);
-  asy_future_watch(inner, &s->watch, inner_done);
+  if (asy_anchor_issure(inner)) {
+    s->fut.slot = asy_pin(L, rt, -1);
+  } else {
+    asy_anchor_keep(L, 2, -1);
+    s->fut.slot = asy_anchor_new(L, rt, -1);
+  }
+  if (inner->state == ASY_PENDING)
+    asy_future_watch(inner, &s->watch, inner_done);
+  else /* a finalizer has ended it meanwhile */
+    inner_done(&s->watch, inner);
   return 1;
 }
 

@@ -27,6 +27,7 @@ build = {
     ["asyncio.core"] = {
       sources = {
         "csrc/address.c",
+        "csrc/anchor.c",
         "csrc/await.c",
         "csrc/barrier.c",
         "csrc/block.c",
