@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "chanring.h"
 #include "parcel.h"
 
 
@@ -95,6 +96,7 @@ void asy_channel_put(asy_channel *ch, asy_rt *rt, asy_parcel *p) {
   else
     ch->last->next = p;
   ch->last = p;
+  asy_chanring_put(ch, p);
   hand_over(ch, rt);
 }
 
@@ -102,6 +104,7 @@ void asy_channel_put(asy_channel *ch, asy_rt *rt, asy_parcel *p) {
 asy_parcel *asy_channel_take(asy_channel *ch, asy_rt *rt) {
   asy_parcel *p = ch->first;
   count_itself(ch, p, 1);
+  asy_chanring_take(ch, p);
   ch->first = p->next;
   ch->n--;
   hand_over(ch, rt);
@@ -223,63 +226,47 @@ void asy_channel_freewait(asy_chanwait *w) {
 static void channel_unref(asy_shared *s);
 
 
-/* Those who wait must know when nobody else is left who could wake them. True if
-** nobody at all is. */
-static bool drop_reference(asy_channel *ch) {
+/* Drops a reference. Those who wait must know when nobody else is left who could
+** wake them. Returns 'rest', a list of items, behind those that nobody can reach
+** any more. */
+static asy_parcel *drop_reference(asy_channel *ch, asy_parcel *rest) {
   int refs;
   uv_mutex_lock(&ch->mutex);
-  refs = __atomic_sub_fetch(&ch->shared.refs, 1, __ATOMIC_ACQ_REL);
+  rest = asy_chanring_unref(ch, rest, &refs);
   if (refs == 1) {
     wake_all(&ch->receivers, NULL);
     wake_all(&ch->senders, NULL);
   }
   uv_mutex_unlock(&ch->mutex);
-  return refs == 0;
-}
-
-
-/* Frees what the item has; channels that nobody has then are put before those
-** that are to be freed, and this list is returned. */
-static asy_channel *free_item(asy_channel *ch, asy_parcel *p,
-                              asy_channel *doomed) {
-  for (uint32_t i = 0; i < p->nshared; i++) {
-    asy_shared *s = p->shared[i];
-    asy_channel *other = asy_of(s, asy_channel, shared);
-    if (s->ops->unref != channel_unref)
-      continue;
-    p->shared[i] = NULL;
-    if (other != ch && drop_reference(other)) {
-      other->doomed = doomed;
-      doomed = other;
-    }
-  }
-  asy_parcel_free(p);
-  return doomed;
-}
-
-
-/* However long a chain of channels is, each of which lies in the next one, the
-** C stack stays flat. */
-static void channel_free(asy_channel *ch) {
-  ch->doomed = NULL;
-  while (ch != NULL) {
-    asy_channel *doomed = ch->doomed;
-    while (ch->first != NULL) {
-      asy_parcel *p = ch->first;
-      ch->first = p->next;
-      doomed = free_item(ch, p, doomed);
-    }
+  if (refs == 0) {
+    rest = asy_chanring_empty(ch, rest);
     uv_mutex_destroy(&ch->mutex);
     free(ch);
-    ch = doomed;
+  }
+  return rest;
+}
+
+
+/* Frees the items, and what nobody has without them. However long a chain of
+** channels is, each of which lies in the next one, the C stack stays flat. */
+static void free_items(asy_parcel *items) {
+  while (items != NULL) {
+    asy_parcel *p = items;
+    items = p->next;
+    for (uint32_t i = 0; i < p->nshared; i++) {
+      asy_shared *s = p->shared[i];
+      if (s == NULL || s->ops->unref != channel_unref)
+        continue;
+      p->shared[i] = NULL;
+      items = drop_reference(asy_of(s, asy_channel, shared), items);
+    }
+    asy_parcel_free(p);
   }
 }
 
 
 static void channel_unref(asy_shared *s) {
-  asy_channel *ch = asy_of(s, asy_channel, shared);
-  if (drop_reference(ch))
-    channel_free(ch);
+  free_items(drop_reference(asy_of(s, asy_channel, shared), NULL));
 }
 
 

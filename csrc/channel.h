@@ -15,6 +15,17 @@
 #include "inbox.h"
 #include "task.h"
 
+/* What is known of channels inside of channels (chanring.c). */
+typedef struct asy_chanring {
+  asy_parcel *first, *last; /* items with other channels in them */
+  int inside;               /* references from items of other channels */
+  asy_list suspect;         /* in the list of those to be looked at */
+  /* While rings are looked for: */
+  bool found, alive;
+  int count; /* of such references from the channels that were found */
+  struct asy_channel *next, *todo;
+} asy_chanring;
+
 typedef struct asy_channel {
   asy_shared shared;
   size_t maxsize; /* 0: no limit; never changes */
@@ -27,7 +38,8 @@ typedef struct asy_channel {
   size_t owed;
   asy_list receivers; /* of asy_chanwait */
   asy_list senders;
-  struct asy_channel *doomed; /* the next one, while they are freed */
+  /* Guarded by the mutex of all rings: */
+  asy_chanring ring;
 } asy_channel;
 
 /* How a wait ended. */

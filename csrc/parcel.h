@@ -12,11 +12,12 @@
 #include "crossing.h"
 
 struct asy_parcel {
-  asy_parcel *next;     /* for whoever has it */
-  int count;            /* of the values */
-  bool sealed;          /* the head is there */
-  uint32_t nshared;     /* objects in 'shared', */
-  uint32_t shared_room; /* of so many */
+  asy_parcel *next;      /* for whoever has it */
+  asy_parcel *next_ring; /* in a channel: the next with channels in it */
+  int count;             /* of the values */
+  bool sealed;           /* the head is there */
+  uint32_t nshared;      /* objects in 'shared', */
+  uint32_t shared_room;  /* of so many */
   asy_shared **shared;
   size_t size; /* of 'bytes', the head included */
   char bytes[];

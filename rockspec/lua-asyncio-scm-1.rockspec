@@ -37,6 +37,7 @@ build = {
         "csrc/cancel.c",
         "csrc/channel.c",
         "csrc/channelapi.c",
+        "csrc/chanring.c",
         "csrc/chanwait.c",
         "csrc/class.c",
         "csrc/colib.c",

@@ -662,6 +662,14 @@ end
 -- Channels, between tasks and between threads; calls back to the loop.
 local function channels()
   local a, b = asyncio.Channel(1), asyncio.Channel()
+  do -- one inside the other
+    local outer, inner = asyncio.Channel(), asyncio.Channel()
+    outer:send { inner, b }
+    inner:send { outer, inner }
+    assert(rawequal(outer:recv()[1]:recv()[1], outer))
+    outer:send(inner)
+    inner:send(outer)
+  end
   local sender = asyncio.create_task(function()
     for i = 1, 3 do
       a:send(i, { i })
