@@ -11,6 +11,7 @@
 #include "error.h"
 #include "job.h"
 #include "options.h"
+#include "quota.h"
 #include "remote.h"
 #include "settings.h"
 #include "weak.h"
@@ -29,7 +30,7 @@ typedef struct asy_executor {
 /* {====== Making ====== */
 
 static uint32_t usable_cores(void) {
-  return (uint32_t)uv_available_parallelism();
+  return asy_quota_limit(uv_available_parallelism());
 }
 
 
@@ -494,4 +495,5 @@ void asy_executor_open(lua_State *L) {
   lua_pop(L, 2);
   asy_job_open(L);
   asy_work_open(L);
+  asy_quota_open(L);
 }

@@ -109,6 +109,7 @@ build = {
         "csrc/protocol.c",
         "csrc/queue.c",
         "csrc/queueapi.c",
+        "csrc/quota.c",
         "csrc/reader.c",
         "csrc/readline.c",
         "csrc/remote.c",

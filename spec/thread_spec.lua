@@ -2,6 +2,7 @@
 -- in workers.
 
 local asyncio = require "asyncio"
+local core = require "asyncio.core"
 local helper = require "spec.helper"
 
 local ait, raises = helper.ait, helper.raises
@@ -398,6 +399,44 @@ describe("cpu_count", function()
   it("is the number of cores that can be used", function()
     assert.are.equal("integer", math.type(asyncio.cpu_count()))
     assert.is_true(asyncio.cpu_count() >= 1)
+  end)
+
+  -- What is allowed where these are the files of the system; contents by name.
+  local function quota(files)
+    local root <const> = os.tmpname()
+    os.remove(root)
+    for name, content in pairs(files) do
+      local path <const> = root .. name
+      os.execute("mkdir -p " .. path:match "^(.*)/")
+      local file <close> = io.open(path, "w")
+      file:write(content)
+    end
+    local result <const> = core.cpu_quota(root)
+    os.execute("rm -rf " .. root)
+    return result
+  end
+
+  it("knows what a control group allows", function()
+    local own <const>, top <const> = "/proc/self/cgroup", "/sys/fs/cgroup"
+    assert.is_nil(quota { [own] = "" })
+    assert.is_nil(quota { [own] = "0::/\n", [top .. "/cpu.max"] = "max 100000\n" })
+    assert.equal(2.5, quota { [own] = "0::/\n", [top .. "/cpu.max"] = "250000 100000\n" })
+    assert.equal(1.5, quota {
+      [own] = "1:name=systemd:/x\n0::/a/b/c\n",
+      [top .. "/a/b/c/cpu.max"] = "max 100000\n",
+      [top .. "/a/b/cpu.max"] = "150000 100000\n",
+      [top .. "/a/cpu.max"] = "400000 100000\n",
+    })
+    assert.equal(0.5, quota { -- a path that is there only outside of the container
+      [own] = "5:cpuset:/x\n4:cpu,cpuacct:/docker/123\n",
+      [top .. "/cpu/cpu.cfs_quota_us"] = "50000\n",
+      [top .. "/cpu/cpu.cfs_period_us"] = "100000\n",
+    })
+    assert.is_nil(quota {
+      [own] = "4:cpuacct,cpu:/\n3:cpuset:/\nnonsense\n:\n",
+      [top .. "/cpu/cpu.cfs_quota_us"] = "-1\n",
+      [top .. "/cpu/cpu.cfs_period_us"] = "100000\n",
+    })
   end)
 
   it("counts no core that the process may not use", function()

@@ -20,7 +20,8 @@ function asyncio.register_metatable(name, metatable) end
 ---@return any ... what it returns
 function asyncio.to_thread(fn, ...) end
 
--- How many cores this process may use. As os.process_cpu_count.
+-- How many cores this process may use, and has the time for. As
+-- os.process_cpu_count, and what its control group allows.
 ---@return integer
 function asyncio.cpu_count() end
 
