@@ -3,34 +3,21 @@
 
 local asyncio = require "asyncio"
 local helper = require "spec.helper"
+local jobs = require "spec.jobs"
 local streams = require "spec.streams"
 
 local ait <const>, raises <const> = helper.ait, helper.raises
+local square <const>, spin <const>, until_running <const> =
+  jobs.square, jobs.spin, jobs.until_running
 
 -- see thread_spec
 local assert, describe, it = assert, describe, it
 local _ENV <const> = _G -- luacheck: ignore 211
 
-local function square(x)
-  return x * x
-end
-
 -- What a job calls: the number of its process.
 local function pid()
   local pipe <close> = io.popen "echo $PPID"
   return pipe:read "n"
-end
-
-local function spin()
-  while true do
-    math.abs(1)
-  end
-end
-
-local function until_running(pool, n)
-  while pool:statistics().running ~= n do
-    asyncio.sleep(0.001)
-  end
 end
 
 -- Until there is no such process, or only what is left of it until its parent

@@ -3,29 +3,15 @@
 
 local asyncio = require "asyncio"
 local helper = require "spec.helper"
+local jobs = require "spec.jobs"
 
 local ait <const>, raises <const>, trace <const> = helper.ait, helper.raises, helper.trace
+local square <const>, spin <const>, until_running <const> =
+  jobs.square, jobs.spin, jobs.until_running
 
 -- see thread_spec
 local assert, describe, it = assert, describe, it
 local _ENV <const> = _G -- luacheck: ignore 211
-
-local function square(x)
-  return x * x
-end
-
-local function spin()
-  local list
-  while true do
-    list = { list and #list }
-  end
-end
-
-local function until_running(pool, n)
-  while pool:statistics().running ~= n do
-    asyncio.sleep(0.001)
-  end
-end
 
 -- All results of the iterator, the first of each.
 local function collect(...)

@@ -246,12 +246,8 @@ describe("supermarket.lua in a terminal", function()
     return program.start_in_terminal(NAME, arguments, opts)
   end
 
-  local function has_terminals()
-    return program.has_terminals() or pending "there is no 'script' of util-linux"
-  end
-
   it("draws the checkouts", function()
-    if has_terminals() then
+    if program.has_terminals() then
       local opts <const> = { columns = 80, rows = 24, locale = "C.UTF-8" }
       local shop <close> = start({ "--speed=20" }, opts)
       local text <const>, status <const> = shop:wait()
@@ -264,7 +260,7 @@ describe("supermarket.lua in a terminal", function()
   end)
 
   it("is content with little room, and without UTF-8", function()
-    if has_terminals() then
+    if program.has_terminals() then
       local opts <const> = { columns = 25, rows = 6 }
       local shop <close> = start({ "--speed=20", "--checkouts=20" }, opts)
       program.check_drawing(shop:wait(), opts)
@@ -272,7 +268,7 @@ describe("supermarket.lua in a terminal", function()
   end)
 
   it("shows the cursor again after Ctrl-C", function()
-    if has_terminals() then
+    if program.has_terminals() then
       local opts <const> = { columns = 80, rows = 24 }
       local shop <close> = start({ "--customers=10000" }, opts)
       shop:read_until "1 open "
@@ -285,7 +281,7 @@ describe("supermarket.lua in a terminal", function()
   end)
 
   it("shows the cursor again after an error", function()
-    if has_terminals() then
+    if program.has_terminals() then
       local opts <const> = { columns = 80, rows = 24, code = BROKEN }
       local shop <close> = start({ "--speed=1000" }, opts)
       local text <const>, status <const> = shop:wait()

@@ -5,6 +5,8 @@
 local asyncio = require "asyncio"
 local helper = require "spec.helper"
 
+local spin <const> = require("spec.jobs").spin
+
 local JOBS <const> = math.tointeger(os.getenv "SOAK_JOBS") or 3000
 local SEED <const> = math.tointeger(os.getenv "SOAK_SEED") or os.time()
 local AT_ONCE <const> = 64
@@ -15,13 +17,6 @@ local _ENV <const> = _G -- luacheck: ignore 211
 
 local function echo(...)
   return ...
-end
-
-local function spin()
-  local list
-  while true do
-    list = { list and #list }
-  end
 end
 
 local function stubborn()

@@ -4,22 +4,15 @@
 local asyncio = require "asyncio"
 local core = require "asyncio.core"
 local helper = require "spec.helper"
+local jobs = require "spec.jobs"
 
 local ait, raises = helper.ait, helper.raises
+local spin <const> = jobs.spin
 
 -- The functions that cross see the globals of the other state instead of these,
 -- and not an environment of busted's, which would have to cross.
 local assert, describe, it = assert, describe, it
 local _ENV <const> = _G -- luacheck: ignore 211
-
--- Work that goes on until it is interrupted. It calls what allocates: under
--- ThreadSanitizer signals arrive only there.
-local function spin()
-  local list
-  while true do
-    list = { list and #list }
-  end
-end
 
 -- Waits until the condition holds.
 local function until_true(condition)

@@ -183,12 +183,8 @@ describe("workers.lua in a terminal", function()
     return program.start_in_terminal(NAME, arguments, opts)
   end
 
-  local function has_terminals()
-    return program.has_terminals() or pending "there is no 'script' of util-linux"
-  end
-
   it("draws what the workers do", function()
-    if has_terminals() then
+    if program.has_terminals() then
       local opts <const> = { columns = 100, rows = 30, locale = "C.UTF-8" }
       local bank <close> = start({ "--speed=20", "--workers=5" }, opts)
       local text <const>, status <const> = bank:wait()
@@ -201,7 +197,7 @@ describe("workers.lua in a terminal", function()
   end)
 
   it("is content with little room, and without UTF-8", function()
-    if has_terminals() then
+    if program.has_terminals() then
       local opts <const> = { columns = 30, rows = 8 }
       local bank <close> = start({ "--speed=20", "--workers=50" }, opts)
       program.check_drawing(bank:wait(), opts)
@@ -209,7 +205,7 @@ describe("workers.lua in a terminal", function()
   end)
 
   it("shows the cursor again after Ctrl-C", function()
-    if has_terminals() then
+    if program.has_terminals() then
       local opts <const> = { columns = 80, rows = 24 }
       local bank <close> = start({ "--jobs=1000000", "--speed=5" }, opts)
       bank:read_until "worker 4 +job"
@@ -223,7 +219,7 @@ describe("workers.lua in a terminal", function()
   end)
 
   it("shows the cursor again after a second Ctrl-C", function()
-    if has_terminals() then
+    if program.has_terminals() then
       local opts <const> = { columns = 80, rows = 24 }
       local bank <close> = start({ "--speed=0.001" }, opts)
       bank:read_until "worker 4 +job"
@@ -238,7 +234,7 @@ describe("workers.lua in a terminal", function()
   end)
 
   it("shows the cursor again after an error", function()
-    if has_terminals() then
+    if program.has_terminals() then
       local opts <const> = { columns = 80, rows = 24, code = BROKEN }
       local bank <close> = start({}, opts)
       local text <const>, status <const> = bank:wait()
