@@ -293,13 +293,42 @@ static int error_tostring(lua_State *L) {
 }
 
 
+/* An exception and a string, or two: as who expects errors to be strings puts
+** them together. */
+static int error_concat(lua_State *L) {
+  lua_settop(L, 2);
+  for (int i = 1; i <= 2; i++) {
+    if (!lua_isstring(L, i) &&
+        luaL_getmetafield(L, i, "__tostring") == LUA_TNIL)
+      return luaL_error(L, "attempt to concatenate a %s value",
+                        luaL_typename(L, i));
+    luaL_tolstring(L, i, NULL);
+    lua_replace(L, i);
+    lua_settop(L, 2);
+  }
+  lua_concat(L, 2);
+  return 1;
+}
+
+
+/* The class at 'class' takes the metamethod of the one at 'base' for its own. */
+static void inherit(lua_State *L, int class, int base, const char *name) {
+  lua_pushstring(L, name);
+  lua_pushvalue(L, -1);
+  lua_rawget(L, base);
+  lua_rawset(L, class);
+}
+
+
 void asy_error_newclass(lua_State *L, asy_rt *rt, int name, int base) {
   static const luaL_Reg meta[] = {
       {"__call", class_call},
       {"__tostring", class_tostring},
       {NULL, NULL},
   };
-  lua_createtable(L, 0, 6);
+  int class;
+  lua_createtable(L, 0, 7);
+  class = lua_gettop(L);
   lua_pushvalue(L, name);
   lua_setfield(L, -2, "name");
   lua_pushvalue(L, name);
@@ -310,15 +339,16 @@ void asy_error_newclass(lua_State *L, asy_rt *rt, int name, int base) {
   asy_setfuncs(L, meta);
   if (lua_istable(L, base)) {
     lua_pushvalue(L, base);
-    lua_setfield(L, -3, "__base");
-    lua_pushliteral(L, "__tostring");
-    lua_rawget(L, base);
-    lua_setfield(L, -3, "__tostring");
+    lua_setfield(L, class, "__base");
+    inherit(L, class, base, "__tostring");
+    inherit(L, class, base, "__concat");
     lua_pushvalue(L, base);
     lua_setfield(L, -2, "__index");
   } else {
     lua_pushcfunction(L, error_tostring);
-    lua_setfield(L, -3, "__tostring");
+    lua_setfield(L, class, "__tostring");
+    lua_pushcfunction(L, error_concat);
+    lua_setfield(L, class, "__concat");
   }
   lua_setmetatable(L, -2);
   asy_error_register(L, rt);

@@ -41,6 +41,23 @@ describe("the classes of errors", function()
     assert.equal("TimeoutError: 12", tostring(asyncio.TimeoutError(12)))
   end)
 
+  it("make instances that can be put together with strings", function()
+    local err = asyncio.TimeoutError "late"
+    assert.equal("why: TimeoutError: late.", "why: " .. err .. ".")
+    assert.equal("12TimeoutErrorTimeoutError: late", 12 .. (asyncio.TimeoutError() .. err))
+    local Gone <const> = asyncio.exception "Gone"
+    function Gone.__tostring()
+      return "is gone"
+    end
+    assert.equal("it is gone", "it " .. asyncio.exception("Below", Gone)())
+    for name, value in pairs { table = {}, boolean = true } do
+      local text = "error_spec.lua:%d+: attempt to concatenate a " .. name .. " value"
+      helper.raises(text, function() return err .. value end)
+      helper.raises(text, function() return value .. err end)
+    end
+    helper.raises("attempt to concatenate a nil value", function() return err .. nil end)
+  end)
+
   it("give their instances more fields", function()
     local err = asyncio.OSError("refused", { code = "ECONNREFUSED", errno = 111 })
     assert.same({ "refused", "ECONNREFUSED", 111 }, { err.message, err.code, err.errno })

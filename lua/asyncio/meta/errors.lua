@@ -16,6 +16,7 @@ function asyncio.exception(name, base) end
 ---@overload fun(message?: any, fields?: table): asyncio.Error
 ---@field message any nil without one
 ---@field traceback? string once it has crossed a task
+---@operator concat(any): string
 asyncio.Error = {}
 
 -- As asyncio.BrokenBarrierError.
