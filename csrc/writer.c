@@ -24,9 +24,16 @@ void asy_writer_pusherror(lua_State *L, const asy_writer *w, int err,
 }
 
 
-/* Raises the error that ended the connection, EPIPE if there was none. */
+/* Raises the error that ended the connection; EPIPE if there was none, which
+** then says that it was closed on this side. */
 static int raise_lost(lua_State *L, asy_writer *w, const char *fname) {
+  char text[ASY_ADDRESS_TEXT];
   asy_writer_pusherror(L, w, w->error != 0 ? w->error : UV_EPIPE, fname);
+  if (w->error == 0) {
+    lua_pushfstring(L, "%s %s: the writer is closed (EPIPE)", fname,
+                    asy_ends_format(&w->ends, text));
+    lua_setfield(L, -2, "message");
+  }
   return lua_error(L);
 }
 
