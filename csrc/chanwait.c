@@ -56,8 +56,11 @@ static int raise_nil(lua_State *L) {
 
 /* {====== Waiting in a task ====== */
 
+/* A loop that is closed by its finalizer comes after the boxes. */
 static asy_future *channel_abort(asy_task *t) {
   wait_box *box = (wait_box *)t->on;
+  if (box->w == NULL)
+    return NULL;
   box->w->task = NULL;
   asy_letter_unexpect(&box->w->letter);
   asy_channel_leave(box->w);
@@ -122,18 +125,23 @@ static asy_chanwait *box_wait(lua_State *L, asy_task *t, asy_parcel *item) {
 
 /* To be called first by a 'k': the wait is over. Returns whether it owns an
 ** item or room, with the channel locked; does not return when the task is
-** cancelled or ends. */
-static bool woken(lua_State *L, asy_channel *ch) {
+** cancelled or ends, or the Lua state does. */
+static bool woken(lua_State *L) {
   asy_task *t = asy_rt_up(L)->task;
   asy_chanwait *w = ((wait_box *)lua_touserdata(L, 2))->w;
   asy_resumed(L, t);
+  if (asy_unlikely(w == NULL)) { /* its finalizer came first */
+    asy_woken(L, t);
+    asy_error_raise(L, ASY_RUNTIME_ERROR, "the Lua state is closing");
+    return false; /* never */
+  }
   asy_letter_unexpect(&w->letter);
   w->task = NULL;
   if (asy_unlikely(asy_isending(t))) {
     asy_channel_leave(w);
     asy_woken(L, t);
   }
-  uv_mutex_lock(&ch->mutex);
+  uv_mutex_lock(&w->ch->mutex);
   return asy_channel_claim(w);
 }
 
@@ -261,9 +269,10 @@ static int receive(lua_State *L, asy_channel *ch, lua_KContext ctx) {
 
 
 static int recv_woken(lua_State *L, int status, lua_KContext ctx) {
+  bool owner = woken(L);
   asy_channel *ch = to_channel(L, 1);
   (void)status;
-  if (asy_likely(woken(L, ch)))
+  if (asy_likely(owner))
     return take(L, ch, ctx);
   settle(L, ch);
   return receive(L, ch, ctx);
@@ -400,8 +409,8 @@ static int send_parcel(lua_State *L, asy_channel *ch, asy_task *t,
 
 
 static int send_woken(lua_State *L, int status, lua_KContext ctx) {
+  bool owner = woken(L);
   asy_channel *ch = to_channel(L, 1);
-  bool owner = woken(L, ch);
   asy_chanwait *w = ((wait_box *)lua_touserdata(L, 2))->w;
   asy_parcel *p = w->item;
   (void)status;

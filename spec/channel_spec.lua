@@ -236,6 +236,22 @@ print "freed"
     assert.equal("freed\n", helper.check_script(script, small_stack))
   end)
 
+  it("may be waited for by a task of a loop that nobody closes", function()
+    for _, wait in ipairs { "ch:recv()", "for _ in ch do end", "ch:send(1) ch:send(2)" } do
+      local script <const> = [[
+local asyncio = require "asyncio"
+local loop = asyncio.new_event_loop()
+loop:create_task(function()
+  local ch <const> = asyncio.Channel(1)
+  local _ <close> = setmetatable({}, { __close = function() print "closed" end })
+  %s
+end)
+loop:run_until_complete(asyncio.async(asyncio.sleep)(0))
+]]
+      assert.equal("closed\n", helper.check_script(script:format(wait)))
+    end
+  end)
+
   it("may be left behind by a loop that closes", function()
     local ch, loop = Channel(1), asyncio.new_event_loop()
     ch:send(1)
