@@ -155,6 +155,8 @@ static asy_file *woken(lua_State *L) {
   if (asy_isending(t) && asy_waitq_got(t) && f->d != NULL)
     fd_leave(f->d);
   asy_waitq_woken(L, t);
+  if (f->d == NULL)
+    asy_error_raise(L, ASY_RUNTIME_ERROR, "the file is closed");
   return f;
 }
 

@@ -212,6 +212,8 @@ static int call_woken(lua_State *L, int status, lua_KContext ctx) {
   int n;
   (void)status;
   asy_waitq_woken(L, c->rt->task);
+  if (c->q == NULL) /* finalized, in a Lua state that closes */
+    return 0;
   result = asy_fsreq_result(c->q);
   n = result < 0 ? 0 : f->push(L, &c->q->r.uv.fs);
   asy_fsreq_drop(c->q);

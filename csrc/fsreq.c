@@ -127,6 +127,8 @@ int asy_fsreq_start(asy_fsreq *q, asy_loop *loop, asy_fscode code,
 /* One that has not begun yet need not. Else it goes on by itself. */
 static asy_future *fsreq_abort(asy_task *t) {
   asy_fsreq *q = (asy_fsreq *)t->on;
+  if (q == NULL)
+    return NULL;
   q->task = NULL;
   uv_cancel(&q->r.uv.any);
   return NULL;
@@ -141,8 +143,12 @@ int asy_fsreq_wait(lua_State *L, asy_task *t, asy_fsreq *q, lua_KContext ctx,
 }
 
 
+/* A task waits for it still where the Lua state closes, and finalizers come in
+** the order in which they do. */
 void asy_fsreq_drop(asy_fsreq *q) {
   q->dropped = true;
+  if (q->task != NULL)
+    q->task->on = NULL;
   q->task = NULL;
   if (q->pending)
     uv_cancel(&q->r.uv.any);

@@ -232,3 +232,29 @@ abandon()
 local pool <close> = asyncio.ThreadPoolExecutor(1)
 ]])
 end)
+
+describe("a finalizer", function()
+  it("may run a loop as the Lua state closes, whatever its tasks wait for", function()
+    helper.check_script [[
+local asyncio = require "asyncio"
+local loop <const> = asyncio.new_event_loop()
+local keep = setmetatable({}, {
+  __gc = function()
+    pcall(loop.run_until_complete, loop, asyncio.async(asyncio.sleep)(0.01))
+  end,
+})
+local name <const> = os.tmpname()
+local file <const> = loop:run_until_complete(asyncio.fs.open, name, "w")
+os.remove(name)
+for _, wait in ipairs {
+  function() file:write "x" end,
+  function() asyncio.fs.stat "." end,
+  function() asyncio.Channel():recv() end,
+} do
+  loop:create_task(pcall, wait)
+end
+loop:run_until_complete(asyncio.async(asyncio.sleep)(0))
+keep = { keep, file }
+]]
+  end)
+end)
