@@ -243,12 +243,20 @@ describe("the child of a fork", function()
       return pending "this interpreter cannot fork"
     end
     local out = check([[
+      -- allocates nothing: not every checker's malloc survives a fork meanwhile
+      local function hog(started)
+        started:send(true)
+        while true do end
+      end
       local pool = asyncio.ThreadPoolExecutor(2)
       asyncio.run(function()
-        pool:submit(spin)
-        pool:submit(spin)
-        pool:submit(spin)
-        until_running(pool)
+        local started = asyncio.Channel()
+        for _ = 1, 3 do
+          pool:submit(hog, started)
+        end
+        started:recv()
+        started:recv()
+        asyncio.sleep(0.01)
         io.stdout:flush()
         local pid = os.fork()
         if pid == 0 then
@@ -272,6 +280,7 @@ describe("the signal that interrupts threads", function()
     local out = check([[
       local pool = asyncio.ThreadPoolExecutor(1)
       asyncio.run(pool.submit, pool, type, 1)
+      asyncio.run(asyncio.sleep, 0.01) -- the thread rests
       local pid = os.fork()
       if pid == 0 then
         local own = asyncio.ThreadPoolExecutor(1)
