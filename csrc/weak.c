@@ -40,12 +40,13 @@ static void reserve(lua_State *L, asy_weak *w) {
 }
 
 
-/* Adds a table, and numbers that are free. */
+/* Adds a table, and numbers that are free. A finalizer that runs as the table is
+** made may do so, too. */
 static void add_group(lua_State *L, asy_weak *w) {
-  if (w->count == w->size)
-    reserve(L, w);
   lua_rawgeti(L, LUA_REGISTRYINDEX, w->tables);
   lua_createtable(L, 0, GROUP);
+  if (w->count == w->size)
+    reserve(L, w);
   lua_rawgeti(L, LUA_REGISTRYINDEX, w->meta);
   lua_setmetatable(L, -2);
   lua_rawseti(L, -2, w->count / GROUP + 1);

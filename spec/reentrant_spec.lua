@@ -283,4 +283,39 @@ describe("a finalizer", function()
     end)
     assert(received > 0)
   end)
+
+  it("may make loops where one is made", function()
+    for k = 1, 8 do
+      helper.check_script(([[
+local asyncio = require "asyncio"
+local loops, inside, n = {}, false, 0
+local function make()
+  loops[#loops + 1] = asyncio.new_event_loop()
+end
+local function litter()
+  setmetatable({}, {
+    __gc = function()
+      n = n + (inside and 1 or 0)
+      if inside and n < %d then
+        litter()
+      elseif inside then
+        inside = false
+        make()
+      end
+    end,
+  })
+end
+for _ = 1, 8 do -- then there is room in memory for as many, but no table for them
+  make()
+end
+collectgarbage("incremental", 1, 1000, 30)
+collectgarbage("setpause", 0)
+collectgarbage()
+inside = true
+litter()
+make()
+inside = false
+]]):format(k))
+    end
+  end)
 end)
