@@ -59,9 +59,12 @@ static bool look_once(asy_loop *loop, uv_run_mode mode) {
 ** post, it goes on; references may lie in garbage, in channels, say. The last
 ** one who had it may have posted something before. */
 static void await_others(lua_State *L, asy_loop *loop) {
-  bool held, more = loop->ref != NULL;
-  if (more && asy_loopref_isheld(loop))
+  bool held, more = loop->ref != NULL && !loop->stopping && !loop->failed;
+  if (more && asy_loopref_isheld(loop)) {
     lua_gc(L, LUA_GCCOLLECT, 0);
+    if (loop->stopping || loop->failed) /* by a finalizer: the stop is over */
+      uv_run(loop->engine->uv, UV_RUN_NOWAIT);
+  }
   while (more && !loop->stopping && !loop->failed) {
     held = asy_loopref_isheld(loop);
     more = look_once(loop, held ? UV_RUN_ONCE : UV_RUN_NOWAIT) || held;

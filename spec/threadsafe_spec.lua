@@ -121,6 +121,28 @@ describe("a loop in another state", function()
     assert(not ok and asyncio.isinstance(err, asyncio.DeadlockError), err)
   end)
 
+  it("is stopped once by a finalizer that runs as others are looked for", function()
+    local loop <const> = asyncio.new_event_loop()
+    collectgarbage "stop"
+    Channel():send_nowait(loop)
+    setmetatable({}, {
+      __gc = function()
+        loop:stop()
+      end,
+    })
+    local ok = pcall(loop.run_until_complete, loop, loop:create_future())
+    collectgarbage "restart"
+    assert.is_false(ok)
+    local called = false
+    loop:call_later(0.001, function()
+      called = true
+      loop:stop()
+    end)
+    loop:run_forever()
+    loop:close()
+    assert.is_true(called)
+  end)
+
   it("refuses calls when it is closed", function()
     local loop, ch, back <const> = asyncio.new_event_loop(), Channel(), Channel()
     with_job(function(finish)
