@@ -10,7 +10,6 @@
 #include "garbage.h"
 
 #define MIN_THREADS 1024
-#define MIN_GROWTH 256 /* of what lives, that is worth a word */
 #define PATIENCE 2 /* calls that must free enough before it is prompt again */
 
 
@@ -43,14 +42,13 @@ void asy_garbage_collect(lua_State *L, asy_rt *rt) {
   if (lua_gc(L, LUA_GCISRUNNING, 0))
     collect(L, rt, kib);
   rt->garbage = 0;
-  rt->living_limit = asy_garbage_living(rt) + MIN_GROWTH;
+  rt->living = asy_garbage_living(rt);
 }
 
 
 void asy_garbage_grown(lua_State *L, asy_rt *rt) {
-  uint32_t living = asy_garbage_living(rt);
-  uint32_t grown = living + MIN_GROWTH - rt->living_limit;
-  rt->living_limit = living + MIN_GROWTH;
+  uint32_t grown = asy_garbage_living(rt) - rt->living;
+  rt->living += grown;
   if (lua_gc(L, LUA_GCISRUNNING, 0))
     asy_gcforgive(L, (int)(grown / (1024 / ASY_GARBAGE_UNIT)));
 }

@@ -18,7 +18,8 @@ void asy_garbage_collect(lua_State *L, asy_rt *rt);
 /* Tells the collector how much more lives than when it was told last. */
 void asy_garbage_grown(lua_State *L, asy_rt *rt);
 
-#define ASY_GARBAGE_UNIT 256 /* bytes, about: of a task */
+#define ASY_GARBAGE_UNIT 256   /* bytes, about: of a task */
+#define ASY_GARBAGE_GROWTH 256 /* of what lives, that is worth telling */
 
 /* What lives, in these: a thread is a KiB. */
 static inline uint32_t asy_garbage_living(const asy_rt *rt) {
@@ -27,7 +28,7 @@ static inline uint32_t asy_garbage_living(const asy_rt *rt) {
 
 /* A task is about to be made. Called where finalizers may run. */
 static inline void asy_garbage_task(lua_State *L, asy_rt *rt) {
-  if (asy_unlikely(asy_garbage_living(rt) >= rt->living_limit))
+  if (asy_unlikely(asy_garbage_living(rt) >= rt->living + ASY_GARBAGE_GROWTH))
     asy_garbage_grown(L, rt);
 }
 

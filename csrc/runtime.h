@@ -132,7 +132,7 @@ typedef struct asy_rt {
   uint32_t threads;           /* of unfinished tasks */
   uint32_t garbage;           /* threads dropped since the collector was told */
   uint32_t garbage_limit;     /* how many are worth telling */
-  uint32_t living_limit;      /* of what lives, that is worth telling */
+  uint32_t living;            /* what lived when the collector was told */
   uint8_t lazy;               /* not 0: the collector frees late (garbage.c) */
   bool contexts;              /* a context variable has been set */
   bool served;                /* a worker process': no Ctrl-C (serve.h) */
