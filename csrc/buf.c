@@ -1,13 +1,14 @@
 /*
 ** The memory of buffers: it starts small, for most connections say little, and
-** doubles whenever a read has filled it.
+** doubles whenever a read has filled it. A message whose length is a power of two
+** does not fill it.
 */
 #include "buf.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_SIZE 4096
+#define FIRST_SIZE (4096 + 256)
 #define ENOUGH 2048 /* room worth a read */
 
 

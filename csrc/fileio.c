@@ -11,7 +11,7 @@
 #include "stream.h"
 
 #define MAX_STEP ((size_t)1 << 30) /* bytes at once: libuv counts in 32 bits */
-#define KEEP ((size_t)1 << 16)     /* a larger buffer is freed when empty */
+#define KEEP ((size_t)1 << 17)     /* a larger buffer is freed when empty */
 #define ALL SIZE_MAX
 
 

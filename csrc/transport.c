@@ -67,7 +67,7 @@ static void tell_data(lua_State *L, asy_transport *t, int idx) {
       fail(L, t, idx, "Fatal error: protocol.data_received() call failed.");
   }
   lua_settop(L, idx);
-  if (b->size > MAX_READ && asy_buf_length(b) == 0)
+  if (b->size > 2 * MAX_READ && asy_buf_length(b) == 0)
     asy_buf_free(b);
   if (t->stream != NULL && !t->stream->reading)
     asy_stream_flow(t->stream);
