@@ -62,13 +62,14 @@ static void reserve(lua_State *L, asy_anchors *a) {
 }
 
 
-/* Adds a table, and numbers that are free. */
+/* Adds a table, and numbers that are free. A finalizer that runs as the table is
+** made may do so, too. */
 static void add_group(lua_State *L, asy_rt *rt) {
   asy_anchors *a = &rt->anchors;
-  if (a->count == a->size)
-    reserve(L, a);
   lua_rawgeti(L, LUA_REGISTRYINDEX, a->tables);
   lua_createtable(L, 0, GROUP);
+  if (a->count == a->size)
+    reserve(L, a);
   lua_rawgeti(L, LUA_REGISTRYINDEX, rt->weak.meta);
   lua_setmetatable(L, -2);
   lua_rawseti(L, -2, a->count / GROUP + 1);
