@@ -102,6 +102,8 @@ static void find_free(lua_State *L, asy_rt *rt) {
 
 /* {====== Slots ====== */
 
+/* Without memory for the key the number counts as that of a watcher that has
+** gone. */
 uint32_t asy_anchor_new(lua_State *L, asy_rt *rt, int idx) {
   asy_anchors *a = &rt->anchors;
   uint32_t number, slot;
@@ -110,16 +112,17 @@ uint32_t asy_anchor_new(lua_State *L, asy_rt *rt, int idx) {
   idx = lua_absindex(L, idx);
   find_free(L, rt);
   number = a->free;
+  lua_pushinteger(L, number);
+  slot = asy_pin(L, rt, -1);
+  lua_pop(L, 1);
+  a->free = a->entry[number - 1].next;
+  a->entry[number - 1].slot = slot;
+  a->used++;
   push_group(L, rt, number);
   lua_pushvalue(L, idx);
   lua_pushinteger(L, number);
   lua_rawset(L, -3);
-  lua_pushinteger(L, number);
-  slot = asy_pin(L, rt, -1);
-  lua_pop(L, 2);
-  a->free = a->entry[number - 1].next;
-  a->entry[number - 1].slot = slot;
-  a->used++;
+  lua_pop(L, 1);
   return slot;
 }
 

@@ -93,8 +93,8 @@ static asy_watches *watches_new(lua_State *L, asy_waitset *set, bool inside,
 
 
 /* Puts a new set in the place of the block on the top: of the futures there,
-** which are those of the list at 'list', each once; they are on one loop, or it is a RuntimeError. 'inside' says
-** where the watches lie. */
+** which are those of the list at 'list', each once; they are on one loop, or it
+** is a RuntimeError. 'inside' says where the watches lie. */
 static asy_waitset *set_new(lua_State *L, asy_rt *rt, int list,
                             asy_future **futures, lua_Integer n, bool inside,
                             const char *fname) {

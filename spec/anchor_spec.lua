@@ -4,17 +4,7 @@
 local asyncio = require "asyncio"
 local helper = require "spec.helper"
 
-local ait <const> = helper.ait
-
--- How many of the values are left.
-local function left(weak)
-  helper.collect()
-  local n = 0
-  for _ in pairs(weak) do
-    n = n + 1
-  end
-  return n
-end
+local ait <const>, left <const> = helper.ait, helper.left
 
 local function weak_table()
   return setmetatable({}, { __mode = "k" })

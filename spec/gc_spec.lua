@@ -1,15 +1,7 @@
 local asyncio = require "asyncio"
 local helper = require "spec.helper"
 
--- Values kept alive only where 'values' is weak: how many are left.
-local function left(weak)
-  helper.collect()
-  local n = 0
-  for _ in pairs(weak) do
-    n = n + 1
-  end
-  return n
-end
+local left <const> = helper.left
 
 describe("an unfinished task", function()
   helper.ait("is kept by its loop though nobody else does", function()

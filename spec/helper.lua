@@ -85,6 +85,16 @@ function helper.collect()
   end
 end
 
+-- How many entries of the table are left, which is weak where they may go.
+function helper.left(weak)
+  helper.collect()
+  local n = 0
+  for _ in pairs(weak) do
+    n = n + 1
+  end
+  return n
+end
+
 local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end

@@ -132,8 +132,9 @@ local unfinished <const> = {
 
 local function watch_tree(path, limit)
   core.check_await "watch"
-  local ok, root = core.catch(core.OSError, system.realpath, path)
-  local watcher <const> = system.watch(path, limit, false, ok and root or path)
+  local ok, real = core.catch(core.OSError, system.realpath, path)
+  local root <const> = ok and real or path -- then that is who tells the error
+  local watcher <const> = system.watch(path, limit, false, root)
   local part <close> = setmetatable({ watcher = watcher }, unfinished)
   watch_all(watcher, root)
   part.watcher = nil
